@@ -96,6 +96,7 @@ async def test_each_refusal_keeps_its_word_and_gets_our_code(world, responder, s
         assert refused.code == TABLE.get(word, Code.CODE_RDVPERMIS_UNEXPECTED)
 
 
+@pytest.mark.req("R19")
 @pytest.mark.parametrize("field", ["basket_id", "slot_id"])
 async def test_ids_that_could_change_a_path_never_leave(world, responder, field):
     session = await world.sign_in()

@@ -141,6 +141,7 @@ async def test_connections_are_bounded_and_come_free_however_a_call_ends(respond
     await client.close()
 
 
+@pytest.mark.req("R19")
 async def test_redirects_cookies_and_proxies_are_ignored(responder, monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")

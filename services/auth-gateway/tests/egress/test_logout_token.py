@@ -86,6 +86,7 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.req("R10", "R11")
 @pytest.mark.parametrize("wrong", WRONG)
 async def test_what_is_not_to_be_believed_names_nobody(party: RelyingParty, wrong: str) -> None:
     changes, header = WRONG[wrong]
@@ -94,6 +95,7 @@ async def test_what_is_not_to_be_believed_names_nobody(party: RelyingParty, wron
     assert refused.value.code == Code.CODE_MALFORMED
 
 
+@pytest.mark.req("R10")
 @pytest.mark.parametrize("by", ["nobody", "another key", "our secret", "an unknown key", "changed", "no token"])
 async def test_only_the_providers_signature_counts(party: RelyingParty, by: str) -> None:
     header: dict[str, Any] = {}
@@ -118,6 +120,7 @@ async def test_only_the_providers_signature_counts(party: RelyingParty, by: str)
     assert refused.value.code == Code.CODE_MALFORMED
 
 
+@pytest.mark.req("R6")
 async def test_a_thousand_unknown_keys_cost_one_look(party: RelyingParty) -> None:
     """Anybody may send these, and as many as they like: whose key it is is asked before any signature."""
     claims = _token(party, {}).split(".")[1]

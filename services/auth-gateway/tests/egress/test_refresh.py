@@ -55,6 +55,7 @@ WRONG: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.req("R8")
 @pytest.mark.parametrize("wrong", WRONG)
 async def test_an_id_token_of_a_refresh_is_checked_as_at_the_sign_in(party: RelyingParty, wrong: str) -> None:
     for name, value in WRONG[wrong].items():
@@ -64,6 +65,7 @@ async def test_an_id_token_of_a_refresh_is_checked_as_at_the_sign_in(party: Rely
     assert (ended.value.reason, ended.value.left_over) == ("id_token_refused", "refresh-2")
 
 
+@pytest.mark.req("R8")
 async def test_a_good_one_gives_a_new_pair_and_one_without_id_token_too(party: RelyingParty) -> None:
     assert (await party.provider.refresh("refresh-1", "employee-1")).refresh == "refresh-2"
     party.hostile.answer = {"id_token": ""}
@@ -150,6 +152,7 @@ def _used(responder: Responder) -> list[str]:
     return [parse_qs(asked.body.decode())["refresh_token"][0] for asked in responder.calls("POST /token")]
 
 
+@pytest.mark.req("S11")
 async def test_after_a_lost_answer_the_token_is_dead_recorded_and_never_sent_again(
     world: Any, responder: Responder
 ) -> None:
@@ -164,6 +167,7 @@ async def test_after_a_lost_answer_the_token_is_dead_recorded_and_never_sent_aga
     assert _used(responder) == ["refresh-1"]
 
 
+@pytest.mark.req("S11")
 async def test_a_replica_that_died_in_a_refresh_leaves_a_token_that_nobody_sends(
     world: Any, responder: Responder
 ) -> None:
@@ -178,6 +182,7 @@ async def test_a_replica_that_died_in_a_refresh_leaves_a_token_that_nobody_sends
     assert (reasons, _used(responder)) == (["answer_lost"], [])
 
 
+@pytest.mark.req("R8")
 async def test_another_persons_tokens_end_the_grant_and_are_revoked(world: Any, responder: Responder) -> None:
     hostile = HostileProvider(responder, utc_now, accepts=("client_secret_post",))  # type: ignore[arg-type] - any clock
     hostile.discovery = {"jwks_uri": f"{responder.url}/certs"}
@@ -215,7 +220,7 @@ DEAD: dict[str, Any] = {
 }
 
 
-@pytest.mark.req("S-04")
+@pytest.mark.req("S-04", "S12")
 @pytest.mark.parametrize("reason", DEAD)
 async def test_a_session_ends_with_its_grant_everywhere_and_is_counted(
     world: Any, responder: Responder, reason: str

@@ -51,6 +51,7 @@ async def refused(party: RelyingParty, code: Code.ValueType = Code.CODE_SIGN_IN_
     return caught.value
 
 
+@pytest.mark.req("R1")
 async def test_who_comes_back_with_a_code_is_known_with_their_tokens(party: RelyingParty) -> None:
     signed_in = await party.sign_in()
     person, pair = signed_in.person, signed_in.pair
@@ -84,6 +85,7 @@ async def test_the_way_out_says_all_that_binds_the_answer_to_this_browser(party:
     }
 
 
+@pytest.mark.req("R16")
 async def test_who_has_not_the_verifier_redeems_nothing(party: RelyingParty) -> None:
     code = party.hostile.sign_in(await party.begin())
     with pytest.raises(Failure, match="refused the code"):
@@ -125,6 +127,7 @@ BAD_CLAIMS = {
 }
 
 
+@pytest.mark.req("R2", "R7", "R13")
 @pytest.mark.parametrize("bad", BAD_CLAIMS)
 async def test_an_id_token_that_says_the_wrong_thing_is_refused(party: RelyingParty, bad: str) -> None:
     party.hostile.claims = lambda claims: [claims.pop("name"), BAD_CLAIMS[bad](claims)]
@@ -133,12 +136,14 @@ async def test_an_id_token_that_says_the_wrong_thing_is_refused(party: RelyingPa
     assert party.hostile.calls("userinfo") == 0, "a name is missing, and nobody is asked for it"
 
 
+@pytest.mark.req("R20")
 @pytest.mark.parametrize("seconds", [60, -600])
 async def test_clocks_may_differ_by_a_minute(party: RelyingParty, seconds: int) -> None:
     party.hostile.claims = _ahead("iat", seconds)
     await party.sign_in()
 
 
+@pytest.mark.req("R13")
 async def test_an_audience_of_one_may_be_an_array_and_the_token_type_any_case(party: RelyingParty) -> None:
     party.hostile.claims = _claim("aud", ["resapermis"])
     party.hostile.answer = {"token_type": "bEARER"}
@@ -180,6 +185,7 @@ FORGED: dict[str, Callable[[HostileProvider], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.req("R2", "R4", "R7", "R20")
 @pytest.mark.parametrize("forged", FORGED)
 async def test_an_id_token_that_nobody_vouches_for_is_refused(party: RelyingParty, forged: str) -> None:
     for name, value in FORGED[forged](party.hostile).items():
@@ -188,11 +194,13 @@ async def test_an_id_token_that_nobody_vouches_for_is_refused(party: RelyingPart
     assert party.hostile.calls("evil") == 0
 
 
+@pytest.mark.req("R1")
 async def test_without_kid_one_key_is_the_key(party: RelyingParty) -> None:
     party.hostile.header = {"kid": None}
     await party.sign_in()
 
 
+@pytest.mark.req("R6", "R7")
 async def test_a_key_rotated_right_after_the_last_fetch_is_found_and_odd_ones_are_ignored(party: RelyingParty) -> None:
     await party.sign_in()
     for number in range(3):
@@ -208,6 +216,7 @@ async def test_a_key_rotated_right_after_the_last_fetch_is_found_and_odd_ones_ar
     assert party.hostile.calls("certs") == 4
 
 
+@pytest.mark.req("R6")
 async def test_unknown_keys_do_not_make_us_ask_again_and_again(party: RelyingParty) -> None:
     party.hostile.sign_with = OTHER
     party.hostile.header = {"kid": "never published"}
@@ -219,6 +228,7 @@ async def test_unknown_keys_do_not_make_us_ask_again_and_again(party: RelyingPar
     assert party.hostile.calls("certs") == 3
 
 
+@pytest.mark.req("R13", "R14")
 @pytest.mark.parametrize(
     "change",
     [
@@ -249,6 +259,7 @@ async def test_an_issuer_keeps_the_slash_at_its_end(make_party: MakeParty, respo
     assert (await party.sign_in(iss=f"{responder.url}/realm/")).person.subject == "employee-1"
 
 
+@pytest.mark.req("R5")
 @pytest.mark.parametrize(
     "discovery",
     [
@@ -279,6 +290,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.req("R20")
 @pytest.mark.parametrize("path", ["GET /realm/.well-known/openid-configuration", "GET /certs", "POST /token"])
 @pytest.mark.parametrize("broken", BROKEN)
 async def test_an_answer_that_is_none_signs_nobody_in(
@@ -304,6 +316,7 @@ def dripping() -> Raw:
     return Raw(b"", drip)
 
 
+@pytest.mark.req("R20")
 @pytest.mark.parametrize("path", ["GET /realm/.well-known/openid-configuration", "GET /certs", "POST /token"])
 async def test_an_answer_that_drips_is_given_up(make_party: MakeParty, responder: Responder, path: str) -> None:
     party = make_party(call_seconds=0.3)
@@ -312,12 +325,14 @@ async def test_an_answer_that_drips_is_given_up(make_party: MakeParty, responder
         await refused(party, Code.CODE_RDVPERMIS_DOWN)
 
 
+@pytest.mark.req("R3")
 async def test_userinfo_about_somebody_else_ends_the_sign_in(party: RelyingParty) -> None:
     party.hostile.claims = lambda claims: [claims.pop("name"), claims.pop("email")]
     party.hostile.userinfo = {"sub": "somebody-else", "name": "Mallory"}
     await refused(party)
 
 
+@pytest.mark.req("R1")
 async def test_userinfo_names_the_person_where_the_id_token_does_not(party: RelyingParty) -> None:
     party.hostile.claims = lambda claims: claims.pop("name")
     party.hostile.userinfo = {"sub": "employee-1", "given_name": "Ada", "family_name": "Diallo"}
@@ -339,6 +354,7 @@ async def test_userinfo_may_be_signed(party: RelyingParty, responder: Responder)
     assert (await party.sign_in()).person.display_name == "Ada Diallo"
 
 
+@pytest.mark.req("R3")
 @pytest.mark.parametrize(
     "changed",
     [
@@ -452,6 +468,7 @@ WAYS: dict[str, tuple[Credentials, tuple[str, ...], str]] = {
 }
 
 
+@pytest.mark.req("R1", "R18")
 @pytest.mark.parametrize("way", WAYS)
 async def test_we_prove_who_we_are_as_the_provider_wants_it(make_party: MakeParty, way: str) -> None:
     credentials, accepts, used = WAYS[way]
@@ -471,6 +488,7 @@ async def test_a_provider_that_lists_no_way_wants_basic(party: RelyingParty) -> 
     assert party.hostile.used == ["client_secret_basic"]
 
 
+@pytest.mark.req("R15")
 async def test_a_request_is_pushed_where_that_is_offered(party: RelyingParty, responder: Responder) -> None:
     party.hostile.discovery = {"pushed_authorization_request_endpoint": f"{responder.url}/par"}
     query = parse_qs(urlsplit(await party.begin()).query)
@@ -480,6 +498,7 @@ async def test_a_request_is_pushed_where_that_is_offered(party: RelyingParty, re
     assert (await party.sign_in()).person.subject == "employee-1"
 
 
+@pytest.mark.req("R15")
 @pytest.mark.parametrize("answer", [(503, None), (400, {"error": "invalid_request"}), (201, b"{}"), CUT])
 async def test_a_push_that_fails_is_no_reason_to_do_without(
     party: RelyingParty, responder: Responder, answer: Any
@@ -536,6 +555,7 @@ async def test_a_time_of_proof_that_cannot_be_is_refused_even_where_none_was_ask
     await refused(party)
 
 
+@pytest.mark.req("R12")
 async def test_signing_out_there_names_the_session_and_no_person(party: RelyingParty) -> None:
     url = urlsplit(await party.provider.sign_out_url("provider-session-1"))
     assert parse_qs(url.query) == {
@@ -561,6 +581,7 @@ async def test_an_old_document_serves_while_the_provider_is_away(party: RelyingP
     assert party.hostile.calls("openid-configuration") == 2, "once more, then it is left alone for a minute"
 
 
+@pytest.mark.req("R5")
 async def test_a_document_of_another_issuer_is_no_newer_one(party: RelyingParty, responder: Responder) -> None:
     await party.begin()
     party.hostile.discovery = {"issuer": "https://evil.test", "token_endpoint": f"{responder.url}/evil"}
@@ -569,7 +590,7 @@ async def test_a_document_of_another_issuer_is_no_newer_one(party: RelyingParty,
     assert (party.hostile.calls("openid-configuration"), party.hostile.calls("evil")) == (2, 0)
 
 
-@pytest.mark.req("S-01", "S-02")
+@pytest.mark.req("S-01", "S-02", "R18")
 async def test_the_web_face_gets_who_it_is_and_tokens_that_it_cannot_open(
     party: RelyingParty, world: Any, serve: Any
 ) -> None:

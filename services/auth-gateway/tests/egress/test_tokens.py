@@ -60,6 +60,7 @@ async def rows(world):
         return (await tx.execute(sa.select(tables.tokens))).all()
 
 
+@pytest.mark.req("S14")
 async def test_what_is_kept_is_sealed_and_bound_to_its_row(world):
     session = await world.sign_in()
     (row,) = await rows(world)
@@ -72,6 +73,7 @@ async def test_what_is_kept_is_sealed_and_bound_to_its_row(world):
     assert "access-1" not in repr(token)
 
 
+@pytest.mark.req("S10")
 async def test_two_hundred_callers_on_two_replicas_refresh_once(make_world, responder):
     provider = TokenEndpoint(responder)
     first = await make_world(responder.url, f"{responder.url}/realm")
@@ -225,6 +227,7 @@ async def test_a_caller_who_gives_up_does_not_lose_the_rotated_token(world, resp
     assert provider.refreshes == 1
 
 
+@pytest.mark.req("S11")
 async def test_a_pair_is_not_lost_while_the_database_restarts(world, responder, monkeypatch):
     provider, written, away = TokenEndpoint(responder), tokens.renewed, [1, 2]
 

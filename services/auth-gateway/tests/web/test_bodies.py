@@ -97,6 +97,7 @@ async def test_the_path_of_a_wrong_field_can_be_found(world: Any) -> None:
     assert [one["field"] for one in answer.json()["violations"]] == ["items[2].slotId"]
 
 
+@pytest.mark.req("S5")
 @pytest.mark.parametrize(
     ("kind", "body", "status"),
     [

@@ -40,6 +40,7 @@ def _headers(
     return {name: value for name, value in sent.items() if value is not None}
 
 
+@pytest.mark.req("S6")
 async def test_only_our_page_with_its_token_passes(world: Any) -> None:
     signed, other = await world.session(), await world.session()
     passed = set()
@@ -55,6 +56,7 @@ async def test_only_our_page_with_its_token_passes(world: Any) -> None:
     assert passed == {("same-origin", "own", "own"), (None, "own", "own")}
 
 
+@pytest.mark.req("S4")
 @pytest.mark.parametrize(("method", "path"), WRITES)
 async def test_every_change_needs_the_token_and_a_session(world: Any, method: str, path: str) -> None:
     signed, other = await world.session(), await world.session()
@@ -67,6 +69,7 @@ async def test_every_change_needs_the_token_and_a_session(world: Any, method: st
         assert (await browser.get("/auth/session")).status_code == 200, "the session lives"
 
 
+@pytest.mark.req("S7")
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 @pytest.mark.parametrize("path", ["/api/v1/basket", "/api/v1/notifications/stream", "/auth/session"])
 async def test_other_sites_read_nothing(world: Any, site: str, path: str) -> None:
@@ -87,6 +90,7 @@ async def test_doubled_headers_are_refused(world: Any) -> None:
         assert (await browser.post("/auth/logout")).json()["code"] == "CSRF"
 
 
+@pytest.mark.req("S4")
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_nobody_is_signed_out_by_a_link(world: Any, method: str) -> None:
     signed = await world.session()

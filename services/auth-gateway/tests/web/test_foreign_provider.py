@@ -147,7 +147,7 @@ async def foreign() -> AsyncIterator[Foreign]:
     settings = {
         "port": there.port,
         "clients": _clients(there.our_port),
-        "scopes": ["openid", "profile", "email", "rdvpermis"],
+        "scopes": ["openid", "profile", "email", "rdvpermis", "offline_access"],
         "claims": {"openid": ["sub"], "profile": ["given_name", "usual_name", "lang"], "email": ["mail"]},
         "people": {PERSON: NAMED, STRANGER: NAMED, NAMELESS: {"mail": "nameless@ecole.test"}},
     }
@@ -230,6 +230,7 @@ async def _sign_in(
     return await ours.get(visit.back), visit, left_for
 
 
+@pytest.mark.req("R1", "R12", "R15")
 @pytest.mark.parametrize("registered", ["with a secret", "with a key"])
 async def test_an_employee_signs_in_and_out_by_settings_alone(
     foreign: Foreign,
@@ -304,6 +305,7 @@ async def test_who_turns_back_there_is_signed_in_nowhere_and_may_begin_again(
         assert (await _sign_in(ours, there))[0].status_code == 302
 
 
+@pytest.mark.req("R6")
 async def test_keys_change_while_people_sign_in(
     foreign: Foreign,
     make_whole_way: MakeWholeWay,
@@ -320,6 +322,7 @@ async def test_keys_change_while_people_sign_in(
             assert back.status_code == 302
 
 
+@pytest.mark.req("R8")
 async def test_a_refresh_token_rotates_and_a_used_one_ends_the_grant(
     foreign: Foreign,
     make_whole_way: MakeWholeWay,
@@ -336,7 +339,29 @@ async def test_a_refresh_token_rotates_and_a_used_one_ends_the_grant(
             await way.provider.refresh(used, PERSON)
 
 
-@pytest.mark.req("S-04")
+@pytest.mark.req("S-24")
+async def test_a_grant_for_background_work_outlives_both_sign_outs(
+    foreign: Foreign, make_whole_way: MakeWholeWay
+) -> None:
+    way = await make_whole_way(**foreign.registered())
+    async with way.world.browser() as ours, browser_there() as there:
+        await _sign_in(ours, there)
+        proof = {"X-CSRF-Token": (await ours.get("/auth/session")).json()["csrfToken"]}
+        begun = await ours.post("/api/v1/me/grant", headers=proof)
+        visit = await follow(there, await there.get(begun.json()["authorizationUrl"]))
+        assert visit.asked == ["consent"], "it is asked by itself"
+        back = await ours.get(visit.back)
+        assert (back.status_code, back.headers["location"]) == (302, "/compte?grant=given")
+        of_session, of_grant = await way.refresh_token(), await way.refresh_token("grant")
+        gone = await ours.post("/auth/logout", headers=proof)
+        await follow(there, await there.get(gone.json()["redirect"]))
+    await way.revocations.revoke_due()
+    with pytest.raises(RefreshEnded, match="invalid_grant"):
+        await way.provider.refresh(of_session, PERSON)
+    assert (await way.provider.refresh(of_grant, PERSON)).refresh
+
+
+@pytest.mark.req("S-04", "R9")
 async def test_who_signs_out_there_is_signed_out_here(
     foreign: Foreign,
     make_whole_way: MakeWholeWay,

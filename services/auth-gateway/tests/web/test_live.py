@@ -140,6 +140,7 @@ async def test_time_is_sent_at_once_and_again(live_world: Any) -> None:
     assert event_id == ""
 
 
+@pytest.mark.req("S8")
 async def test_signing_out_closes_the_feed_within_a_second(live_world: Any) -> None:
     signed = await live_world.session()
     async with _open(live_world, signed) as feed:
@@ -150,6 +151,7 @@ async def test_signing_out_closes_the_feed_within_a_second(live_world: Any) -> N
     assert kinds[-1] == "signed-out"
 
 
+@pytest.mark.req("S8")
 async def test_a_session_that_ends_on_another_replica_closes_the_feed_within_a_second(
     live_world: Any, make_bus: Callable[..., Any]
 ) -> None:
@@ -165,6 +167,7 @@ async def test_a_session_that_ends_on_another_replica_closes_the_feed_within_a_s
     assert kinds[-1] == "signed-out"
 
 
+@pytest.mark.req("S9")
 async def test_with_a_deaf_bus_an_ended_session_is_found_at_the_next_tick(live_world: Any) -> None:
     signed = await live_world.session()
     async with _open(live_world, signed) as feed:
@@ -172,6 +175,7 @@ async def test_with_a_deaf_bus_an_ended_session_is_found_at_the_next_tick(live_w
         assert (await feed.rest())[-1] == "signed-out"
 
 
+@pytest.mark.req("S13")
 async def test_a_feed_is_no_act(live_world: Any) -> None:
     signed = await live_world.session()
     live_world.clock.pass_(minutes=10)

@@ -35,6 +35,7 @@ async def _alive(world: Any, *signed: Any) -> list[bool]:
     return found
 
 
+@pytest.mark.req("R9")
 async def test_a_session_of_the_provider_ends_ours_with_event_record_and_tokens(with_egress: Any) -> None:
     here, other = await with_egress.session(sid="a"), await with_egress.session(sid="b")
     _says(with_egress, "t", provider_session_id="a")
@@ -51,6 +52,7 @@ async def test_a_session_of_the_provider_ends_ours_with_event_record_and_tokens(
     assert await with_egress.count(tables.revocations) == 1
 
 
+@pytest.mark.req("R11")
 async def test_a_subject_alone_ends_all_of_that_persons(with_egress: Any) -> None:
     here = await with_egress.session(sid="a")
     there = await with_egress.session(sid="b", account_id=here.session.account_id)
@@ -69,6 +71,7 @@ async def test_a_session_with_its_subject_ends_that_one_and_nobody_elses(with_eg
     assert await _alive(with_egress, here, there, other) == [False, True, True]
 
 
+@pytest.mark.req("R9")
 async def test_it_is_over_on_the_other_replica_at_once(make_with_egress: Any) -> None:
     first = await make_with_egress()
     second = await make_with_egress(engine=first.dependencies.sessions.engine)
@@ -86,7 +89,7 @@ async def test_who_is_signed_out_already_is_no_mistake(with_egress: Any) -> None
     assert await with_egress.published() == []
 
 
-@pytest.mark.req("S-14")
+@pytest.mark.req("S-14", "R11")
 async def test_a_token_counts_once(with_egress: Any) -> None:
     await with_egress.session(sid="a")
     _says(with_egress, "t", provider_session_id="a")
@@ -112,7 +115,7 @@ async def test_tokens_are_forgotten_once_they_would_not_be_believed(with_egress:
     assert await with_egress.count(tables.logout_tokens) == 0
 
 
-@pytest.mark.req("S-14")
+@pytest.mark.req("S-14", "R10")
 @pytest.mark.parametrize("why", ["not believed", "names nobody", "no id", "the provider is away", "egress is away"])
 async def test_what_is_refused_ends_nothing_and_is_recorded(make_with_egress: Any, make_world: Any, why: str) -> None:
     world = await (make_world(request_seconds=0.5) if why == "egress is away" else make_with_egress())
@@ -153,6 +156,7 @@ async def test_only_one_token_in_a_form_is_read(with_egress: Any, body: str, kin
     assert await _alive(with_egress, here) == [True]
 
 
+@pytest.mark.req("R11")
 async def test_it_asks_for_no_cookie_and_none_helps(with_egress: Any) -> None:
     here = await with_egress.session(sid="a")
     async with with_egress.browser(here) as browser:

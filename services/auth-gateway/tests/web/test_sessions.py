@@ -25,6 +25,7 @@ async def _alive(world: Any, signed: Any, path: str = "/auth/session", *, act: b
         return (await browser.get(path, headers=ACT if act else {})).status_code != 401
 
 
+@pytest.mark.req("S13")
 @pytest.mark.parametrize(("seconds", "alive"), [(899, True), (900, False), (901, False)])
 async def test_a_session_ends_after_fifteen_idle_minutes(world: Any, seconds: int, alive: object) -> None:
     signed = await world.session()
@@ -32,6 +33,7 @@ async def test_a_session_ends_after_fifteen_idle_minutes(world: Any, seconds: in
     assert await _alive(world, signed) is alive
 
 
+@pytest.mark.req("S13")
 @pytest.mark.parametrize(("seconds", "alive"), [(-1, True), (0, False), (1, False)])
 async def test_a_session_ends_eight_hours_after_sign_in_however_busy(world: Any, seconds: int, alive: object) -> None:
     signed = await world.session()
@@ -44,7 +46,7 @@ async def test_a_session_ends_eight_hours_after_sign_in_however_busy(world: Any,
     assert await _alive(world, signed) is alive
 
 
-@pytest.mark.req("S-12")
+@pytest.mark.req("S-12", "S13")
 @pytest.mark.parametrize(
     ("path", "headers"),
     [
@@ -113,6 +115,7 @@ async def test_the_end_is_written_down_at_most_once_a_minute(world: Any) -> None
     assert moments == [signed.session.seen_at, world.clock()]
 
 
+@pytest.mark.req("S2")
 @pytest.mark.parametrize(
     "cookies",
     [
@@ -138,6 +141,7 @@ async def test_only_our_one_cookie_to_the_letter_opens_a_session(world: Any, coo
         assert (await browser.get("/auth/session")).status_code == 401
 
 
+@pytest.mark.req("S2")
 async def test_two_cookie_headers_are_a_double_too(world: Any) -> None:
     signed = await world.session()
     one = ("Cookie", f"{world.cookie}={signed.cookie}")
@@ -146,7 +150,7 @@ async def test_two_cookie_headers_are_a_double_too(world: Any) -> None:
         assert (await browser.get("/auth/session")).status_code == 401
 
 
-@pytest.mark.req("S-02")
+@pytest.mark.req("S-02", "R12")
 async def test_signing_out_ends_everything(with_egress: Any) -> None:
     signed = await with_egress.session()
     async with with_egress.browser(signed) as browser:

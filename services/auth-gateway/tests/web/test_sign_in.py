@@ -57,7 +57,7 @@ async def test_the_way_out_binds_the_answer_to_this_browser_and_no_other(with_eg
     assert "Domain" not in cookie
 
 
-@pytest.mark.req("S-02")
+@pytest.mark.req("S-02", "R18", "S14")
 async def test_the_database_holds_no_secret_in_clear(with_egress: Any) -> None:
     async with with_egress.browser() as browser:
         await with_egress.sign_in(browser)
@@ -197,6 +197,7 @@ async def test_without_egress_nobody_leaves_and_nobody_signs_in(world: Any) -> N
     assert (answer.status_code, answer.json()["code"]) == (503, "UNAVAILABLE")
 
 
+@pytest.mark.req("R16")
 async def test_a_code_is_redeemed_once_however_often_the_callback_comes(with_egress: Any) -> None:
     async with with_egress.browser() as browser:
         out = await browser.get("/auth/login")
@@ -210,6 +211,7 @@ async def test_a_code_is_redeemed_once_however_often_the_callback_comes(with_egr
     assert len(with_egress.provider.redeemed) == 1
 
 
+@pytest.mark.req("R16")
 async def test_of_callbacks_on_two_replicas_at_once_one_redeems(make_with_egress: Any) -> None:
     here = await make_with_egress()
     there = await make_with_egress(engine=here.dependencies.sessions.engine)
@@ -222,6 +224,7 @@ async def test_of_callbacks_on_two_replicas_at_once_one_redeems(make_with_egress
     assert len(here.provider.redeemed) == 1
 
 
+@pytest.mark.req("R13")
 @pytest.mark.parametrize("state", ["", "<script>", "A" * 43])
 async def test_without_the_state_that_it_left_with_nobody_is_signed_in(with_egress: Any, state: str) -> None:
     async with with_egress.browser() as browser:
@@ -232,6 +235,7 @@ async def test_without_the_state_that_it_left_with_nobody_is_signed_in(with_egre
     assert with_egress.provider.redeemed == []
 
 
+@pytest.mark.req("R14")
 @pytest.mark.parametrize("name", ["iss", "state", "code"])
 async def test_an_answer_that_says_something_twice_is_none(with_egress: Any, name: str) -> None:
     async with with_egress.browser() as browser:
@@ -242,6 +246,7 @@ async def test_an_answer_that_says_something_twice_is_none(with_egress: Any, nam
         assert (await browser.get(back)).status_code == 302, "and uses nothing up"
 
 
+@pytest.mark.req("R14")
 async def test_a_failed_answer_uses_the_state_up(with_egress: Any) -> None:
     async with with_egress.browser() as browser:
         out = await browser.get("/auth/login")
@@ -253,6 +258,7 @@ async def test_a_failed_answer_uses_the_state_up(with_egress: Any) -> None:
     assert with_egress.provider.redeemed == []
 
 
+@pytest.mark.req("R16", "S3")
 async def test_the_callback_of_somebody_else_signs_nobody_in(with_egress: Any) -> None:
     async with with_egress.browser() as attacker:
         out = await attacker.get("/auth/login")
@@ -272,6 +278,7 @@ async def test_a_sign_in_waits_ten_minutes(with_egress: Any) -> None:
     assert answer.status_code == 401
 
 
+@pytest.mark.req("R14")
 @pytest.mark.parametrize("iss", ["https://idp.test/realms/formation/", "https://evil.test", ""])
 async def test_who_answered_is_told_to_the_letter_to_who_judges_it(with_egress: Any, iss: str) -> None:
     async with with_egress.browser() as browser:
@@ -310,6 +317,7 @@ async def test_whom_rdvpermis_does_not_know_is_told_what_is_missing(
     assert await with_egress.count(tables.sessions, queries.LIVE) == 0
 
 
+@pytest.mark.req("S1")
 async def test_a_new_session_takes_a_new_cookie_and_the_old_one_is_dead(with_egress: Any) -> None:
     async with with_egress.browser() as browser:
         await with_egress.sign_in(browser)
@@ -320,6 +328,7 @@ async def test_a_new_session_takes_a_new_cookie_and_the_old_one_is_dead(with_egr
         assert (await thief.get("/auth/session")).status_code == 401
 
 
+@pytest.mark.req("S1")
 async def test_a_cookie_that_was_planted_before_sign_in_opens_nothing(with_egress: Any) -> None:
     planted = "A" * 43
     async with with_egress.browser() as browser:
@@ -400,6 +409,7 @@ async def test_a_page_full_of_pictures_of_our_sign_in_locks_nobody_out(
         assert back.status_code == 302
 
 
+@pytest.mark.req("R17")
 @pytest.mark.parametrize(
     "evil",
     [

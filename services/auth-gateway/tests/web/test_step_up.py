@@ -55,7 +55,7 @@ async def test_signing_out_here_asks_for_no_proof(world: Any) -> None:
         assert (await _end(browser, here.id)).status_code == 204
 
 
-@pytest.mark.req("S-04", "S-06")
+@pytest.mark.req("S-04", "S-06", "S1")
 async def test_who_proves_it_anew_has_a_new_session_that_may_and_the_one_before_is_dead(with_egress: Any) -> None:
     async with with_egress.browser() as browser, with_egress.browser() as elsewhere:
         await with_egress.sign_in(elsewhere)

@@ -29,6 +29,7 @@ def _text(spans: tuple[ReadableSpan, ...]) -> str:
     return " ".join(span.to_json() for span in spans)
 
 
+@pytest.mark.req("R18")
 async def test_no_code_state_address_or_error_text_is_traced(
     spans: InMemorySpanExporter, make_world: Any, monkeypatch: Any, capsys: Any
 ) -> None:

@@ -40,13 +40,12 @@ class WholeWay:
     provider: Provider
     revocations: Revocations
 
-    async def refresh_token(self) -> str:
-        """The one that the gateway keeps of its newest session."""
-        engine = self.world.dependencies.sessions.engine
-        async with transaction(engine) as tx:
-            newest = sa.select(tables.sessions.c.id).order_by(tables.sessions.c.created_at.desc()).limit(1)
-            session_id = (await tx.execute(newest)).scalar_one()
-        (token,) = await tokens.of_sessions(engine, [session_id])
+    async def refresh_token(self, kind: str = "session") -> str:
+        """The newest one that the gateway keeps, of a session or of a grant."""
+        kept = tables.tokens
+        newest = sa.select(kept.c.id).where(kept.c.kind == kind).order_by(kept.c.created_at.desc()).limit(1)
+        async with transaction(self.world.dependencies.sessions.engine) as tx:
+            token = await tokens.by_id(tx, (await tx.execute(newest)).scalar_one())
         assert token
         return tokens.open_refresh(self.vault, token)
 
