@@ -36,11 +36,13 @@ class Giving:
     hostile: HostileProvider
     servicer: ProviderServicer
 
-    async def begin(self, purpose: pb.Purpose.ValueType = pb.PURPOSE_GRANT) -> str:
-        asked = pb.BeginSignInRequest(state=STATE, nonce=NONCE, code_verifier=VERIFIER, purpose=purpose)
+    async def begin(self, purpose: pb.Purpose.ValueType = pb.PURPOSE_GRANT, max_age_seconds: int = 0) -> str:
+        asked = pb.BeginSignInRequest(
+            state=STATE, nonce=NONCE, code_verifier=VERIFIER, purpose=purpose, max_age_seconds=max_age_seconds
+        )
         return (await self.servicer.BeginSignIn(asked, None)).authorization_url
 
-    async def redeem(self) -> pb.RedeemGrantResponse:
+    async def redeem(self, max_age_seconds: int = 0) -> pb.RedeemGrantResponse:
         request = pb.RedeemGrantRequest(
             code=self.hostile.sign_in(await self.begin()),
             iss=self.hostile.issuer,
@@ -49,6 +51,7 @@ class Giving:
             account_id="account-1",
             subject="employee-1",
             school_id="school-1",
+            max_age_seconds=max_age_seconds,
         )
         return await self.servicer.RedeemGrant(request, None)
 
@@ -85,6 +88,22 @@ async def test_the_person_is_asked_for_it_by_itself_and_never_at_sign_in(giving:
     assert (asked["scope"], asked["prompt"]) == (["openid offline_access"], ["consent"])
     signing_in = parse_qs(urlsplit(await giving.begin(pb.PURPOSE_UNSPECIFIED)).query)
     assert (signing_in["scope"], signing_in.get("prompt")) == (["openid"], None)
+
+
+@pytest.mark.req("S-06")
+async def test_a_recent_proof_is_asked_for_and_looked_at_where_it_is_wanted(giving: Giving) -> None:
+    asked = parse_qs(urlsplit(await giving.begin(max_age_seconds=300)).query)
+    assert (asked["prompt"], asked["max_age"]) == (["login consent"], ["300"])
+    now = int(utc_now().timestamp())
+    for proved, code in ((now - 600, Code.CODE_SIGN_IN_FAILED), (None, Code.CODE_SIGN_IN_INCOMPLETE), (now, None)):
+        giving.hostile.claims = lambda claims, at=proved: claims.update({"auth_time": at} if at else {})
+        if code is None:
+            assert (await giving.redeem(300)).tokens.token_id
+            continue
+        with pytest.raises(Failure) as refused:
+            await giving.redeem(300)
+        assert refused.value.code == code
+    assert len(await giving.revoked()) == 2, "what came with the others"
 
 
 async def test_a_grant_comes_sealed_and_waits_for_the_row_that_keeps_it(giving: Giving) -> None:

@@ -129,6 +129,19 @@ async def test_the_way_to_the_provider_is_bound_to_the_browser_and_to_nothing_el
         assert await _kept(with_egress) == []
 
 
+@pytest.mark.req("S-06")
+async def test_who_gives_it_has_lately_proved_who_they_are_or_does_so_there(with_egress: Any) -> None:
+    asked = []
+    async with with_egress.browser() as browser:
+        await _signed_in(with_egress, browser)
+        for minutes in (5, 1):
+            with_egress.clock.pass_(minutes=minutes)
+            assert await _give(with_egress, browser) == "/compte?grant=given"
+            begun, redeemed = list(with_egress.provider.begun.values())[-1], with_egress.provider.redeemed[-1]
+            asked.append((begun.max_age_seconds, redeemed.max_age_seconds))
+    assert asked == [(0, 0), (300, 300)]
+
+
 REFUSED = {
     Code.CODE_GRANT_OTHER_PERSON: "other_person",
     Code.CODE_GRANT_OTHER_SCHOOL: "other_school",

@@ -79,7 +79,12 @@ class ProviderServicer(ProviderServiceServicer):
         token_id = new_id()
         try:
             granted = await self._provider.redeem_grant(
-                request.code, request.iss, request.nonce, request.code_verifier, self._unadopted(token_id)
+                request.code,
+                request.iss,
+                request.nonce,
+                request.code_verifier,
+                _max_age(request),
+                self._unadopted(token_id),
             )
             await self._fits(token_id, granted, request)
         except Failure:
@@ -150,7 +155,7 @@ def _need(request: Message, *fields: str) -> None:
             raise malformed(name, "needed")
 
 
-def _max_age(request: pb.BeginSignInRequest | pb.RedeemCodeRequest) -> int:
+def _max_age(request: pb.BeginSignInRequest | pb.RedeemCodeRequest | pb.RedeemGrantRequest) -> int:
     if request.max_age_seconds < 0:
         raise malformed("max_age_seconds", "0 or more")
     return request.max_age_seconds

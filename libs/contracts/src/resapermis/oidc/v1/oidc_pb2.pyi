@@ -172,6 +172,7 @@ class RedeemGrantRequest(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     SCHOOL_ID_FIELD_NUMBER: _builtins.int
+    MAX_AGE_SECONDS_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     iss: _builtins.str
     """As RedeemCodeRequest has it."""
@@ -181,6 +182,8 @@ class RedeemGrantRequest(_message.Message):
     """Who asks, and for which school: the grant must be theirs, there."""
     subject: _builtins.str
     school_id: _builtins.str
+    max_age_seconds: _builtins.int
+    """As it was asked for (RedeemCodeRequest)."""
     def __init__(
         self,
         *,
@@ -191,10 +194,11 @@ class RedeemGrantRequest(_message.Message):
         account_id: _builtins.str = ...,
         subject: _builtins.str = ...,
         school_id: _builtins.str = ...,
+        max_age_seconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "code", b"code", "code_verifier", b"code_verifier", "iss", b"iss", "nonce", b"nonce", "school_id", b"school_id", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "code", b"code", "code_verifier", b"code_verifier", "iss", b"iss", "max_age_seconds", b"max_age_seconds", "nonce", b"nonce", "school_id", b"school_id", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

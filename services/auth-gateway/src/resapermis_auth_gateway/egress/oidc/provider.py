@@ -234,9 +234,11 @@ class Provider:
         asked = "email" in self._ours.scopes.split()
         return not names.name_in(claims) or (asked and not names.email_in(claims))
 
-    async def redeem_grant(self, code: str, iss: str, nonce: str, verifier: str, keep: Keep) -> Granted:
+    async def redeem_grant(
+        self, code: str, iss: str, nonce: str, verifier: str, max_age_seconds: int, keep: Keep
+    ) -> Granted:
         """The same where a grant was asked for. Whether it is this person's, and one at all, the caller judges."""
-        _, granted, pair, claims = await self._trade(code, iss, nonce, verifier, 0, keep)
+        _, granted, pair, claims = await self._trade(code, iss, nonce, verifier, max_age_seconds, keep)
         offline = bool(pair.refresh) and (not granted.scope or OFFLINE in granted.scope.split())
         return Granted(str(claims["sub"]), pair, offline)
 

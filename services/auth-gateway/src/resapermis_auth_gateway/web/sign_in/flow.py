@@ -113,7 +113,7 @@ class SignIn:
             raise _failed("no sign-in under way for this state and browser")
         if attempt.grant_session_id is not None:
             came = ProviderAnswer(answer.code, answer.state, answer.iss, answer.error, browser)
-            outcome = await self.grants.finish(came, attempt.grant_session_id, await self._live(request), place)
+            outcome = await self.grants.finish(came, attempt, await self._live(request), place)
             return RedirectResponse(f"{PAGE}?grant={outcome}", status_code=302)
         if answer.error or not answer.code:
             raise _failed("the provider refused")

@@ -100,16 +100,20 @@ class Grants:
         return self.allows(Caller(SERVICE, asker), PERMISSION)
 
     async def begin(self, session: queries.Session, browser: str) -> Leaving:
-        """The address at the provider where the person consents; FORBIDDEN where their role does not allow it.
+        """The address at the provider where the person says who they are, unless they lately did, and consents.
+
+        FORBIDDEN where their role does not allow it.
 
         `browser`: the secret of a sign-in under way in another tab, or "".
         """
         self._require(session)
         browser, state = browser or new_secret(), new_secret()
+        attempt = queries.Attempt(PAGE, self._proof_wanted(session), session.id)
         question = oidc_pb2.BeginSignInRequest(
             state=state,
             nonce=_nonce(browser, state),
             code_verifier=_verifier(browser, state),
+            max_age_seconds=attempt.max_age_seconds,
             purpose=oidc_pb2.PURPOSE_GRANT,
         )
         answer = await peers.ask(self.provider.BeginSignIn, question, principal="")
@@ -118,18 +122,18 @@ class Grants:
                 tx,
                 digest(state),
                 digest(browser),
-                queries.Attempt(PAGE, grant_session_id=session.id),
+                attempt,
                 self.now(),
                 keep=self.sessions.limits.absolute,
             )
         return Leaving(answer.authorization_url, browser)
 
     async def finish(
-        self, answer: ProviderAnswer, begun_in: UUID, session: queries.Session | None, place: str
+        self, answer: ProviderAnswer, attempt: queries.Attempt, session: queries.Session | None, place: str
     ) -> Outcome:
         """Keep the grant that came, or say why there is none; what is refused is recorded."""
         try:
-            await self._finish(answer, begun_in, session, place)
+            await self._finish(answer, attempt, session, place)
         except Failure as failure:
             reason, outcome = failure.name, _OUTCOMES.get(failure.code, "failed")
             if failure.denied == REFUSED_AT_PROVIDER:
@@ -140,9 +144,9 @@ class Grants:
         return "given"
 
     async def _finish(
-        self, answer: ProviderAnswer, begun_in: UUID, session: queries.Session | None, place: str
+        self, answer: ProviderAnswer, attempt: queries.Attempt, session: queries.Session | None, place: str
     ) -> None:
-        if session is None or session.id != begun_in:
+        if session is None or session.id != attempt.grant_session_id:
             raise _signed_out()
         self._require(session)
         if answer.error or not answer.code:
@@ -157,6 +161,7 @@ class Grants:
             account_id=str(session.account_id),
             subject=subject,
             school_id=session.school_id,
+            max_age_seconds=attempt.max_age_seconds,
         )
         # Once, as a sign-in's code. What it gave is revoked unless it is kept below: egress has written that down.
         redeemed = await peers.call(self.provider.RedeemGrant, question, principal="")
@@ -210,6 +215,11 @@ class Grants:
         await grants.end(tx, self.outbox, own, elsewhere, reason=grants.OTHER_SCHOOL, now=now, actor=actor)
         if not self.may_give(session.roles):
             await grants.end(tx, self.outbox, own, reason=grants.NO_RIGHT, now=now, actor=actor)
+
+    def _proof_wanted(self, session: queries.Session) -> int:
+        """How recent a proof of who it is the provider is asked for: none where the person gave one lately anyway (S-06)."""
+        lasts, proved = self.settings.step_up_seconds, session.authenticated_at
+        return 0 if proved is not None and self.now() - proved <= timedelta(seconds=lasts) else lasts
 
     def _require(self, session: queries.Session) -> None:
         if not self.may_give(session.roles):
