@@ -15,7 +15,7 @@ const issuer = `http://127.0.0.1:${settings.port}`;
 
 function newKey(kid) {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-  return { ...privateKey.export({ format: "jwk" }), kid, use: "sig", alg: "RS256" };
+  return { ...privateKey.export({ format: "jwk" }), kid, use: "sig" };
 }
 
 /** What it remembers outlives a change of keys. */

@@ -106,6 +106,7 @@ def _clients(port: int) -> list[dict[str, Any]]:
             "token_endpoint_auth_signing_alg": "ES256",
             "jwks": {"keys": [KEY.as_dict(private=False)]},
             "userinfo_signed_response_alg": "RS256",
+            "id_token_signed_response_alg": "PS256",
         },
         {
             "client_id": "rdvpermis",
