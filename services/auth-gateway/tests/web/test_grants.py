@@ -1,11 +1,13 @@
 """A grant for background work: given by its owner, seen, withdrawn; and each way in which there is none."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, OUTCOME_FAILED, OUTCOME_REFUSED, Actor, Record
 from resapermis.iam.v1.events_pb2 import GrantEnded, GrantGiven
@@ -14,6 +16,7 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2
 from resapermis_auth_gateway import tables
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
+from resapermis_testing.eventually import eventually
 
 pytestmark = pytest.mark.req("S-24")
 MINE, SCHOOL = "/api/v1/me/grant", "/api/v1/school/background-work"
@@ -270,6 +273,39 @@ async def test_a_session_that_ends_while_the_code_is_redeemed_keeps_nothing_and_
     assert answer.headers["location"] == "/compte?grant=signed_out"
     assert await _kept(with_egress) == []
     assert await with_egress.count(tables.revocations) == 2, "the session's and the grant's"
+
+
+@pytest.mark.req("S-04")
+async def test_who_signs_in_for_another_school_in_the_same_moment_leaves_no_grant_at_the_first(
+    with_egress: Any,
+) -> None:
+    engine = with_egress.dependencies.sessions.engine
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    signing_in = []
+
+    async def end_it(connection: AsyncConnection) -> None:
+        """The last step of that sign-in, which has written the account: its first session ends."""
+
+        async def waited_for() -> bool:
+            async with engine.connect() as watcher:
+                return bool((await watcher.execute(sa.text(waiting))).scalar())
+
+        await eventually(waited_for)
+        await connection.execute(sa.update(tables.sessions).values(ended_at=with_egress.clock()))
+        await connection.commit()
+        await connection.close()
+
+    async def elsewhere() -> None:
+        connection = await engine.connect()
+        await connection.execute(sa.update(tables.accounts).values(school_id="school-2"))
+        signing_in.append(asyncio.create_task(end_it(connection)))
+
+    async with with_egress.browser() as browser:
+        await _signed_in(with_egress, browser)
+        with_egress.provider.meanwhile = elsewhere
+        assert await _give(with_egress, browser) == "/compte?grant=signed_out"
+    await asyncio.gather(*signing_in)
+    assert await _kept(with_egress) == []
 
 
 async def test_tokens_that_are_being_revoked_are_not_kept(with_egress: Any) -> None:
