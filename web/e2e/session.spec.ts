@@ -149,3 +149,53 @@ test("who signs out at RdvPermis itself is signed out here, and the page is blan
   await expect(page.getByRole("heading", { level: 1, name: "Votre session est terminée" })).toBeVisible();
   expect((await page.request.get("/auth/session")).status()).toBe(401);
 });
+
+test("background work: a grant is given at RdvPermis, shown, and withdrawn, by keyboard and at 320 px [S-24] [E-06]", {
+  tag: "@long",
+}, async ({ page }) => {
+  await signIn(page, "/");
+  await page.getByRole("link", { name: "Autoriser le travail en arrière-plan" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Mon compte" })).toBeVisible();
+  const section = page.getByRole("region", { name: "Travail en arrière-plan" });
+  const give = async (answer: "Autoriser" | "Refuser") => {
+    await section.getByRole("button", { name: "Donner l'autorisation" }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: answer }).click();
+    await expect(page).toHaveURL(/\/compte$/);
+  };
+  await give("Refuser");
+  const said = section.getByRole("status").locator("[tabindex]");
+  await expect(said).toHaveText("Vous avez refusé chez RdvPermis : rien n'a été donné.");
+  await expect(said).toBeFocused();
+  await expect(section.getByText("Vous n'avez pas donné d'autorisation.")).toBeVisible();
+  await give("Autoriser");
+  await expect(said).toHaveText("Autorisation donnée. Le travail continue jour et nuit.");
+  await expect(said).toBeFocused();
+  await expect(section.getByText("Autorisation en vigueur")).toBeVisible();
+  expect(await found(page, { dark: "main" })).toEqual([]);
+  await page.setViewportSize({ width: 320, height: 640 });
+  expect(await overflow(page)).toBeLessThanOrEqual(0);
+  await open(page, "/", "Accueil");
+  await expect(page.getByRole("link", { name: "Autoriser le travail en arrière-plan" })).toHaveCount(0);
+  await open(page, "/compte", "Mon compte");
+  await expect(section.getByRole("status")).toBeEmpty();
+  await section.getByRole("button", { name: "Retirer l'autorisation…" }).focus();
+  await page.keyboard.press("Enter");
+  const dialog = page.getByRole("dialog", { name: "Retirer votre autorisation ?" });
+  await expect(dialog.getByRole("button", { name: "Garder" })).toBeFocused();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await expect(said).toHaveText("Autorisation retirée.");
+  await expect(said).toBeFocused();
+  await expect(section.getByText(/^Vous avez retiré votre autorisation le/)).toBeVisible();
+  await expect(section.getByRole("button", { name: "Donner l'autorisation" })).toBeVisible();
+  // Managers of the school read what waits from now on.
+  await expect(async () => {
+    await open(page, "/messages", "Messages");
+    await expect(
+      page.getByText(/La dernière autorisation de travail en arrière-plan .* a pris fin/).first(),
+    ).toBeVisible({
+      timeout: 1000,
+    });
+  }).toPass({ timeout: 20_000 });
+});

@@ -97,6 +97,7 @@ const journal = createRoute({
 const account = createRoute({
   getParentRoute: () => root,
   path: "/compte",
+  validateSearch: only<{ grant?: string }>(({ grant }) => (typeof grant === "string" && grant ? { grant } : {})),
   component: lazyRouteComponent(() => import("./pages/account/Account.tsx"), "Account"),
 });
 

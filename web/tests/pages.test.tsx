@@ -244,6 +244,7 @@ describe("around the pages", () => {
     ["rule.changed", "/seuils"],
     ["result.found", "/reservations"],
     ["authorisation.ending", "/equipe"],
+    ["grant.ended", "/compte"],
     ["surprise", undefined],
   ])("a message of %s leads to %s", (kind, place) => {
     expect(placeOf(kind)).toBe(place);

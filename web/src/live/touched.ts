@@ -13,6 +13,7 @@ export function touched(event: FeedEvent): readonly (readonly string[])[] {
   if (/rule/.test(kind)) hit.push(keys.parameters);
   if (/search/.test(kind)) hit.push(keys.searches);
   if (/authorisation/.test(kind)) hit.push(keys.school);
+  if (/grant/.test(kind)) hit.push(keys.grants);
   return hit;
 }
 

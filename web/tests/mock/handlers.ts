@@ -48,6 +48,17 @@ export function handlers(world: World) {
       world.ownSessions = world.ownSessions.filter((one) => one.id !== params.id);
       return world.ownSessions.length < before ? new HttpResponse(null, { status: 204 }) : missing();
     }),
+    http.get("*/api/v1/me/grant", () => HttpResponse.json(world.ownGrant)),
+    http.post("*/api/v1/me/grant", ({ request }) =>
+      HttpResponse.json({ authorizationUrl: new URL("/compte#chez-rdvpermis", request.url).href }),
+    ),
+    http.delete("*/api/v1/me/grant", () => {
+      if (world.ownGrant.grant) {
+        world.ownGrant = { ...world.ownGrant, grant: null, ended: { endedAt: iso(), reason: "withdrawn" } };
+      }
+      return new HttpResponse(null, { status: 204 });
+    }),
+    http.get("*/api/v1/school/background-work", () => HttpResponse.json(world.background)),
     http.get("*/auth/login", ({ request }) => {
       const returnTo = new URL(request.url).searchParams.get("returnTo") ?? "/";
       return HttpResponse.html(

@@ -4,6 +4,7 @@
  */
 import type {
   AuditRecord,
+  BackgroundWork,
   Basket,
   Booking,
   Candidate,
@@ -14,6 +15,7 @@ import type {
   Line,
   Mandate,
   Notice,
+  OwnGrant,
   OwnSession,
   Parameter,
   ResultCount,
@@ -185,11 +187,21 @@ export function makeLine(id: string, slot: Slot, over: Partial<Line> = {}): Line
   };
 }
 
+/** One that was given a month ago. */
+export const makeGrant = (over: Partial<NonNullable<OwnGrant["grant"]>> = {}): NonNullable<OwnGrant["grant"]> => ({
+  givenAt: iso(-30 * DAY),
+  endsAt: iso(335 * DAY),
+  lastUsedAt: iso(-DAY / 24),
+  ...over,
+});
+
 export interface World {
   signedIn: boolean;
   userId: string;
   roles: string[];
   ownSessions: OwnSession[];
+  ownGrant: OwnGrant;
+  background: BackgroundWork;
   slots: Slot[];
   candidates: Candidate[];
   basket: Basket;
@@ -451,6 +463,20 @@ export function makeWorld(): World {
       },
       { id: "o-3", startedAt: iso(-DAY / 9), lastActAt: iso(-MINUTE), browser: null, system: null, current: false },
     ],
+    ownGrant: {
+      grant: null,
+      ended: null,
+      mayGive: true,
+      uses: ["reconciliation", "results", "polls", "mandates"],
+      serverTime: iso(),
+    },
+    background: {
+      granted: false,
+      employees: 0,
+      endsAt: null,
+      waits: ["reconciliation", "results", "polls", "mandates"],
+      serverTime: iso(),
+    },
     slots,
     candidates,
     basket: {

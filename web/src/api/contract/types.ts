@@ -10,6 +10,13 @@ type Narrow<T, N> = Omit<T, keyof N> & N;
 export type Session = Schemas["SessionView"];
 export type OwnSession = Schemas["OwnSessionView"];
 export type OwnSessionPage = Schemas["OwnSessionPage"];
+/** One's own grant for background work; `ended`: the last one, while there is none. */
+export type OwnGrant = Schemas["GrantPage"];
+export type GrantStart = Schemas["GrantStartView"];
+export type GrantEnd = NonNullable<OwnGrant["ended"]>;
+/** Whether the school has a grant, and what waits without one whenever nobody is signed in. */
+export type BackgroundWork = Schemas["BackgroundWorkView"];
+export type BackgroundTask = BackgroundWork["waits"][number];
 export type Verdict = Schemas["VerdictView"];
 export type Centre = Schemas["CentreView"];
 export type Threshold = Schemas["ThresholdView"];

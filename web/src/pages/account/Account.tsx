@@ -1,13 +1,14 @@
-/** Whose account this is, and where they are signed in: each session is ended from here. */
+/** Whose account this is, their grant for background work, and where they are signed in: each session is ended from here. */
 
 import { t } from "@lingui/core/macro";
 import { Button } from "@mantine/core";
 import { IconDeviceDesktop, IconDeviceMobile } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useRef, useState } from "react";
+import { getRouteApi } from "@tanstack/react-router";
+import { useEffect, useRef, useState } from "react";
+import { endOwnSession, ownSessionsQuery } from "../../api/account.ts";
 import { keys } from "../../api/contract/cache.ts";
 import type { OwnSession } from "../../api/contract/types.ts";
-import { endOwnSession, ownSessionsQuery } from "../../api/own-sessions.ts";
 import { useSession } from "../../api/session.ts";
 import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
 import { Empty, Loaded } from "../../components/Loading.tsx";
@@ -15,19 +16,31 @@ import { PageTitle } from "../../components/PageTitle.tsx";
 import { StatusMark } from "../../components/StatusMark.tsx";
 import { toast } from "../../live/toast.ts";
 import { instantShort } from "../../time/format.ts";
+import { BackgroundWork } from "./BackgroundWork.tsx";
 import { deviceName } from "./device.ts";
+import { readOutcome } from "./outcome.ts";
 import "./account.css";
+
+const route = getRouteApi("/compte");
 
 export function Account() {
   const session = useSession();
   const query = useQuery(ownSessionsQuery);
   const [ending, setEnding] = useState<OwnSession>();
+  const { grant } = route.useSearch();
+  const navigate = route.useNavigate();
+  const [outcome] = useState(() => readOutcome(grant));
+  // Said once: a reload does not say it again.
+  useEffect(() => {
+    if (grant) void navigate({ search: {}, replace: true });
+  }, [grant, navigate]);
   return (
     <div className="rp-stack">
       <PageTitle>{t`Mon compte`}</PageTitle>
       <p>
         {session.user.displayName}, {session.school.name}
       </p>
+      <BackgroundWork outcome={outcome} />
       <section className="rp-stack rp-stack--tight" aria-labelledby="mes-sessions">
         <h2 id="mes-sessions">{t`Mes sessions`}</h2>
         <p className="rp-muted">{t`Là où vous êtes connecté. Une session que vous ne reconnaissez pas ? Mettez-y fin et prévenez votre responsable.`}</p>

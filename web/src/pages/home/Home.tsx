@@ -1,10 +1,14 @@
 /** What needs me, the basket, the next opening. */
+import { i18n } from "@lingui/core";
 import { plural, t } from "@lingui/core/macro";
+import { IconMoon } from "@tabler/icons-react";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useMemo, useState } from "react";
+import { backgroundWorkQuery, ownGrantQuery } from "../../api/account.ts";
 import { basketQuery } from "../../api/basket.ts";
 import { bookingsQuery } from "../../api/bookings.ts";
+import type { BackgroundTask } from "../../api/contract/types.ts";
 import { unreadQuery } from "../../api/notices.ts";
 import { useSession } from "../../api/session.ts";
 import { slotsQuery } from "../../api/slots.ts";
@@ -22,6 +26,7 @@ import { serverClock } from "../../time/clock.ts";
 import { secondsLeft } from "../../time/countdown.ts";
 import { duration, examShort, parisMoment } from "../../time/format.ts";
 import { useNow } from "../../time/now.ts";
+import "./home.css";
 
 export function Home() {
   const session = useSession();
@@ -35,8 +40,40 @@ export function Home() {
         <OpeningCard />
         <NextExams />
       </div>
+      <Unattended />
     </div>
   );
+}
+
+/** What waits while nobody is signed in, for those who may change that. */
+function Unattended() {
+  const { data: school } = useQuery(backgroundWorkQuery);
+  const { data: own } = useQuery(ownGrantQuery);
+  const waiting = (school?.waits ?? []).map(taskText);
+  if (!own?.mayGive || waiting.length === 0) return null;
+  const what = new Intl.ListFormat(i18n.locale).format(waiting);
+  return (
+    <p className="rp-muted rp-unattended">
+      <IconMoon size={20} stroke={1.75} aria-hidden />
+      <span>
+        {t`Quand personne de votre école n'est connecté, ceci attend : ${what}.`}{" "}
+        <Link to="/compte">{t`Autoriser le travail en arrière-plan`}</Link>
+      </span>
+    </p>
+  );
+}
+
+function taskText(task: BackgroundTask): string {
+  switch (task) {
+    case "reconciliation":
+      return t`la comparaison avec RdvPermis`;
+    case "results":
+      return t`les résultats`;
+    case "polls":
+      return t`les recherches gardées`;
+    case "mandates":
+      return t`les réponses aux mandats`;
+  }
 }
 
 function NeedsMe() {

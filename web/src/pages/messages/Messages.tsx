@@ -68,13 +68,14 @@ export function Messages() {
 /** Where a notice leads. */
 export function placeOf(
   kind: string,
-): "/panier" | "/reservations" | "/candidats" | "/seuils" | "/creneaux" | "/equipe" | undefined {
+): "/panier" | "/reservations" | "/candidats" | "/seuils" | "/creneaux" | "/equipe" | "/compte" | undefined {
   if (/^booking|^exam|^result/.test(kind)) return "/reservations";
   if (/^basket|^hold|^line/.test(kind)) return "/panier";
   if (/^mandate|^candidate/.test(kind)) return "/candidats";
   if (/^threshold|^rule/.test(kind)) return "/seuils";
   if (/^slot|^search/.test(kind)) return "/creneaux";
   if (/^authorisation/.test(kind)) return "/equipe";
+  if (/^grant/.test(kind)) return "/compte";
   return undefined;
 }
 
