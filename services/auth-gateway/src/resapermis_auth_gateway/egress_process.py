@@ -79,7 +79,15 @@ async def build(process: Process, settings: EgressSettings) -> RdvPermis:
         ProviderServicer(provider, vault, process.engine, rdvpermis, process.now),
         "resapermis.oidc.v1.ProviderService",
     )
-    revocations = Revocations(process.engine, vault, provider, process.outbox, process.denials.add, process.now)
+    revocations = Revocations(
+        process.engine,
+        vault,
+        provider,
+        process.outbox,
+        process.denials.add,
+        process.now,
+        ends=settings.oidc_revocation_ends,
+    )
     process.every(REVOKE_EVERY_SECONDS, "revoke ended tokens", revocations.revoke_due)
     process.every(60, "renew ending tokens", token_store.renew_ending)
     process.every(60, "end grants that ran out", token_store.end_run_out)

@@ -212,11 +212,23 @@ class Revocation:
         return open_secret(vault, self.sealed, row=_row(self.token_id, self.kind)).reveal()
 
 
-async def take_revocation(tx: Tx, now: datetime, pause: Callable[[int], timedelta]) -> Revocation | None:
-    """The revocation that is due longest; it is due again after `pause(tries)` unless it is forgotten meanwhile."""
+_MINE, _OTHER = tokens.alias("mine"), tokens.alias("other")
+_OWNER_HAS_MORE = sa.exists().where(
+    _MINE.c.id == revocations.c.token_id, _OTHER.c.account_id == _MINE.c.account_id, _OTHER.c.dead_at.is_(None)
+)
+
+
+async def take_revocation(
+    tx: Tx, now: datetime, pause: Callable[[int], timedelta], *, spare: bool = False
+) -> Revocation | None:
+    """The revocation that is due longest; it is due again after `pause(tries)` unless it is forgotten meanwhile.
+
+    `spare`: none of whose owner has tokens that live here, before it ends by itself.
+    """
+    spared = (sa.or_(revocations.c.ends_at <= now, ~_OWNER_HAS_MORE),) if spare else ()
     statement = (
         sa.select(revocations)
-        .where(revocations.c.due_at <= now)
+        .where(revocations.c.due_at <= now, *spared)
         .order_by(revocations.c.due_at)
         .limit(1)
         .with_for_update(skip_locked=True)

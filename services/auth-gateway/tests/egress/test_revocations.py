@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -19,12 +20,14 @@ from .hostile_provider import Clock
 from .responder import Responder
 
 pytestmark = pytest.mark.req("S-02", "S-14")
+GRANT = tables.tokens.c.kind == "grant"
 
 
-async def _sign_out(world: Any, **tokens_of: Any) -> None:
-    session = await world.sign_in(**tokens_of)
+async def _sign_out(world: Any, **tokens_of: Any) -> UUID:
+    session: UUID = await world.sign_in(**tokens_of)
     async with transaction(world.engine) as tx:
         await tokens.end_tokens(tx, session_id=session, reason="signed_out", now=utc_now())
+    return session
 
 
 def _revoked(responder: Responder) -> list[str]:
@@ -97,6 +100,39 @@ async def test_one_that_cannot_be_opened_or_has_ended_stops_no_other(world: Any,
     recorded = await world.records("token.revoke")
     assert [one.facts["reason"] for one in recorded] == ["unreadable", "given_up", ""]
     assert [one.outcome for one in recorded] == [OUTCOME_FAILED, OUTCOME_FAILED, OUTCOME_DONE]
+
+
+async def _signed_out_with_a_grant(world: Any) -> Revocations:
+    """Of somebody who has a grant, a session's token waits; return what revokes where all of theirs would end."""
+    gone = await _sign_out(world, refresh="gone")
+    await world.sign_in(refresh="stays", grant=True)
+    account = sa.select(tables.sessions.c.account_id).where(tables.sessions.c.id == gone).scalar_subquery()
+    async with transaction(world.engine) as tx:
+        await tx.execute(sa.update(tables.tokens).where(GRANT).values(account_id=account))
+    box = Outbox("auth-gateway")
+    return Revocations(world.engine, world.vault, world.provider, box, world.denied.append, utc_now, ends="person")
+
+
+async def test_where_it_would_end_what_is_in_use_it_waits_until_nothing_is(world: Any, responder: Responder) -> None:
+    revocations = await _signed_out_with_a_grant(world)
+    await _sign_out(world, refresh="another's")
+    await revocations.revoke_due()
+    assert (_revoked(responder), await _waiting(world)) == (["another's"], 1)
+    async with transaction(world.engine) as tx:
+        dead = {"dead_at": utc_now(), "access": None, "refresh": None}
+        await tx.execute(sa.update(tables.tokens).where(GRANT).values(dead))
+    await revocations.revoke_due()
+    assert (_revoked(responder), await _waiting(world)) == (["another's", "gone"], 0)
+
+
+async def test_what_ended_by_itself_while_it_waited_is_no_alarm(world: Any, responder: Responder) -> None:
+    revocations = await _signed_out_with_a_grant(world)
+    async with transaction(world.engine) as tx:
+        await tx.execute(sa.update(tables.revocations).values(ends_at=utc_now()))
+    await revocations.revoke_due()
+    (recorded,) = await world.records("token.revoke")
+    assert (recorded.outcome, recorded.facts["reason"]) == (OUTCOME_FAILED, "spared")
+    assert (_revoked(responder), await _waiting(world)) == ([], 0)
 
 
 def test_pauses_grow_to_an_hour() -> None:

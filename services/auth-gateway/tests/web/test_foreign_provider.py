@@ -66,6 +66,7 @@ class Foreign:
             "oidc_issuer": self.issuer,
             "oidc_scopes": "openid profile email rdvpermis",
             "oidc_claims": MAPPING,
+            "oidc_revocation_ends": "person",
             "rdvpermis_url": self.sandbox_url,
         }
         if key_file is not None:
@@ -361,6 +362,37 @@ async def test_a_grant_for_background_work_outlives_both_sign_outs(
     with pytest.raises(RefreshEnded, match="invalid_grant"):
         await way.provider.refresh(of_session, PERSON)
     assert (await way.provider.refresh(of_grant, PERSON)).refresh
+
+
+@pytest.mark.req("S-24")
+async def test_what_is_in_use_outlives_the_revocation_of_what_is_not(
+    foreign: Foreign, make_whole_way: MakeWholeWay
+) -> None:
+    way = await make_whole_way(**foreign.registered())
+    async with way.world.browser() as ours, browser_there() as there:
+        for _ in range(2):  # the second sign-in of a browser ends the session of the first
+            await _sign_in(ours, there)
+        await way.revocations.revoke_due()
+        assert (await way.provider.refresh(await way.refresh_token(), PERSON)).refresh
+        proof = {"X-CSRF-Token": (await ours.get("/auth/session")).json()["csrfToken"]}
+        for _ in range(2):  # the second grant replaces the first
+            begun = await ours.post("/api/v1/me/grant", headers=proof)
+            visit = await follow(there, await there.get(begun.json()["authorizationUrl"]))
+            assert (await ours.get(visit.back)).headers["location"] == "/compte?grant=given"
+        await way.revocations.revoke_due()
+        kept = (await way.provider.refresh(await way.refresh_token("grant"), PERSON)).refresh
+        assert (await ours.post("/auth/logout", headers=proof)).status_code == 200
+        await way.revocations.revoke_due()
+        kept = (await way.provider.refresh(kept, PERSON)).refresh
+        assert kept
+        await _sign_in(ours, there)
+        proof = {"X-CSRF-Token": (await ours.get("/auth/session")).json()["csrfToken"]}
+        assert (await ours.delete("/api/v1/me/grant", headers=proof)).status_code == 204
+        assert (await ours.post("/auth/logout", headers=proof)).status_code == 200
+        await way.revocations.revoke_due()
+        with pytest.raises(RefreshEnded, match="invalid_grant"):
+            await way.provider.refresh(kept, PERSON)
+    assert await way.world.count(tables.revocations) == 0
 
 
 @pytest.mark.req("S-04", "R9")

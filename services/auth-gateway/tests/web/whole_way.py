@@ -87,7 +87,9 @@ async def whole_way(
             ),
         )
         world = await make_world({"egress": running}, engine=engine, now=utc_now, oidc_issuer=settings.oidc_issuer)
-        return WholeWay(world, vault, provider, Revocations(engine, vault, provider, box, lambda _: None, utc_now))
+        ends = settings.oidc_revocation_ends
+        revocations = Revocations(engine, vault, provider, box, lambda _: None, utc_now, ends=ends)
+        return WholeWay(world, vault, provider, revocations)
 
     yield make
     for client in clients:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Literal
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -20,6 +21,7 @@ from resapermis_vault.kek import KeyEncryption
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 15, 3600
 """Before the second try, and before any further one: they double. The first is longer than a try takes."""
+Ends = Literal["family", "person"]
 log = structlog.get_logger()
 
 
@@ -39,16 +41,22 @@ class Revocations:
         outbox: Outbox,
         denied: Callable[[Denial], None],
         now: Clock,
+        *,
+        ends: Ends = "family",
     ) -> None:
-        """Revoke nothing yet. `denied` is told of what the provider did not take, and is tried again."""
+        """Revoke nothing yet. `denied` is told of what the provider did not take, and is tried again.
+
+        `ends`: what a revocation ends at the provider. Where that is all that a person ever let us do (RFC 7009, 2.1,
+        leaves the choice), nothing of theirs is revoked while they have a session or a grant: it would end with it.
+        """
         self._engine, self._vault, self._provider, self._now = engine, vault, provider, now
-        self._outbox, self._denied = outbox, denied
+        self._outbox, self._denied, self._spare = outbox, denied, ends == "person"
 
     async def revoke_due(self) -> None:
         """Revoke what is due; where the provider does not take one, the others wait for the next round."""
         while True:
             async with transaction(self._engine) as tx:
-                found = await tokens.take_revocation(tx, self._now(), pause)
+                found = await tokens.take_revocation(tx, self._now(), pause, spare=self._spare)
             if found is None:
                 return
             try:
@@ -73,6 +81,8 @@ class Revocations:
     async def _revoke(self, revocation: Revocation) -> str:
         """Why there is nothing more to be done, "" where the provider took it; Failure where it is to be tried again."""
         if revocation.ends_at <= self._now():
+            if self._spare and revocation.tries == 0:
+                return "spared"
             log.error("revocation.given_up", tries=revocation.tries)
             return "given_up"
         try:
