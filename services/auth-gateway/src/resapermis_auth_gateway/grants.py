@@ -77,6 +77,7 @@ async def give(
     for old in await _live(tx, rows.c.account_id == account_id, rows.c.school_id == school_id):
         await _kill(tx, old, REPLACED, now)
         await outbox.add(tx, now, _record("grant.end", old.id, school_id, actor, reason=REPLACED))
+    await _lock_count(tx, school_id)
     await tokens.store(tx, sealed, account_id=account_id, school_id=school_id, now=now, ends_at=ends_at)
     given = GrantGiven(grant_id=str(sealed.token_id), account_id=str(account_id), school_id=school_id)
     given.ends_at.FromDatetime(ends_at)
@@ -101,6 +102,8 @@ async def end(
 ) -> int:
     """End the live grants that fit `whose`, at most a hundred, and have them revoked; return how many."""
     found = await _live(tx, *whose)
+    for school_id in sorted({one.school_id for one in found}):
+        await _lock_count(tx, school_id)
     for one in found:
         await _kill(tx, one, reason, now)
         await say_ended(tx, outbox, one, reason, now, actor=actor, action=action)
@@ -110,7 +113,11 @@ async def end(
 async def say_ended(
     tx: Tx, outbox: Outbox, grant: tokens.Token, reason: str, now: datetime, *, actor: Actor, action: str = "grant.end"
 ) -> None:
-    """Event and record of a grant whose row has just been ended."""
+    """Event and record of a grant whose row has just been ended.
+
+    One end of a school's at a time says how many are left: of two at once each would still count the other.
+    """
+    await _lock_count(tx, grant.school_id)
     left = (await of_school(tx, grant.school_id, now)).count
     ended = GrantEnded(
         grant_id=str(grant.id),
@@ -173,6 +180,11 @@ async def refused(tx: Tx, grant_id: UUID, now: datetime) -> datetime | None:
     )
     since: datetime | None = (await tx.execute(statement)).scalar()
     return since
+
+
+async def _lock_count(tx: Tx, school_id: str) -> None:
+    """Let one transaction at a time change how many live grants a school has and say so; after its rows are locked."""
+    await tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"grants {school_id}", 0))))
 
 
 async def _live(tx: Tx, *whose: sa.ColumnElement[bool]) -> Sequence[tokens.Token]:

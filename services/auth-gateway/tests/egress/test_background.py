@@ -1,5 +1,6 @@
 """Work that nobody asked for: on whose token, for how long, and what ends a grant."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
@@ -11,12 +12,13 @@ import sqlalchemy as sa
 from resapermis.audit.v1.events_pb2 import Actor
 from resapermis.iam.v1.events_pb2 import GrantEnded, GrantEnding, SessionEnded
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
-from resapermis_auth_gateway import tables
+from resapermis_auth_gateway import grants, tables
 from resapermis_auth_gateway.egress.budget import Limits
 from resapermis_kit.clock import utc_now
-from resapermis_kit.database.transaction import transaction
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code
-from resapermis_kit.events.outbox import outbox
+from resapermis_kit.events.outbox import Outbox, outbox
+from resapermis_testing.eventually import eventually
 
 from .conftest import MakeWorld, World
 from .responder import BASE, CUT, ReceivedRequest, Reply, Responder
@@ -45,6 +47,11 @@ async def _set(world: World, *where: Any, **values: Any) -> None:
 async def _grant(world: World) -> Any:
     async with transaction(world.engine) as tx:
         return (await tx.execute(sa.select(tables.tokens).where(GRANTS))).one()
+
+
+async def _all_grants(world: World) -> list[UUID]:
+    async with transaction(world.engine) as tx:
+        return list((await tx.execute(sa.select(tables.tokens.c.id).where(GRANTS))).scalars())
 
 
 async def _events(world: World, kind: Any) -> list[Any]:
@@ -100,6 +107,33 @@ def _moved(responder: Responder, *tokens: str) -> None:
         return 200, {"id": "school-2" if elsewhere else "school-1", "nom": "École"}
 
     responder.on("GET", "/moi", me)
+
+
+async def test_of_two_that_end_at_once_one_is_said_to_be_the_last(world: World) -> None:
+    for _ in range(2):
+        await world.sign_in(grant=True)
+    box, actor = Outbox("auth-gateway"), Actor(kind=Actor.KIND_SYSTEM, id="egress")
+    one, other = (await _all_grants(world))[:2]
+
+    async def end(tx: Tx, which: UUID) -> None:
+        how = {"reason": grants.WITHDRAWN, "now": utc_now(), "actor": actor}
+        await grants.end(tx, box, tables.tokens.c.id == which, **how)
+
+    async def end_other() -> None:
+        async with transaction(world.engine) as tx:
+            await end(tx, other)
+
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    async with transaction(world.engine) as tx:
+        await end(tx, one)
+        second = asyncio.create_task(end_other())
+
+        async def waits() -> bool:
+            return second.done() or bool((await tx.execute(sa.text(waiting))).scalar_one())
+
+        await eventually(waits)
+    await second
+    assert [event.left for event in await _events(world, GrantEnded)] == [1, 0]
 
 
 async def test_a_grant_of_who_works_elsewhere_serves_nobody_and_ends(world: World, responder: Responder) -> None:

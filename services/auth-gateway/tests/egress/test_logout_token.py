@@ -67,6 +67,7 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "old": ({"iat": 1}, {}),
     "no end": ({"exp": GONE}, {}),
     "ended": ({"exp": 1}, {}),
+    "an end that is no number": ({"exp": float("nan")}, {}),
     "no id": ({"jti": GONE}, {}),
     "an empty id": ({"jti": ""}, {}),
     "an id that is no text": ({"jti": 7}, {}),

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import gzip
 import json
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, timedelta
@@ -119,6 +120,8 @@ BAD_CLAIMS = {
     "iat eleven minutes old": _ahead("iat", -661),
     "expired": _ahead("exp", -61),
     "missing exp": _without("exp"),
+    "exp not a number": _claim("exp", math.nan),
+    "exp beyond any calendar": _claim("exp", 1e300),
     "exp no number": _claim("exp", "never"),
     "not yet": _ahead("nbf", 3600),
     "nonce-invalid": _claim("nonce", "another"),
@@ -547,7 +550,10 @@ async def test_when_a_person_proved_who_they_are_is_told_where_the_provider_stat
         assert (await party.sign_in()).authenticated_at == told
 
 
-@pytest.mark.parametrize("bad", [_ahead("auth_time", 61), _claim("auth_time", "now"), _claim("auth_time", True)])
+BAD_PROOFS = [_ahead("auth_time", 61), *(_claim("auth_time", bad) for bad in ("now", True, math.nan, -1e300))]
+
+
+@pytest.mark.parametrize("bad", BAD_PROOFS)
 async def test_a_time_of_proof_that_cannot_be_is_refused_even_where_none_was_asked_for(
     party: RelyingParty, bad: Any
 ) -> None:

@@ -366,6 +366,18 @@ async def test_a_role_that_no_longer_allows_it_ends_it(with_egress: Any) -> None
         assert (mine["mayGive"], mine["ended"]["reason"]) == (False, "no_right")
 
 
+async def test_who_loses_the_right_while_the_code_is_redeemed_gives_none(with_egress: Any) -> None:
+    async def demoted() -> None:
+        async with transaction(with_egress.dependencies.sessions.engine) as tx:
+            await tx.execute(sa.update(tables.account_roles).values(roles=["trainer"]))
+
+    async with with_egress.browser() as browser:
+        await _signed_in(with_egress, browser)
+        with_egress.provider.meanwhile = demoted
+        assert await _give(with_egress, browser) == "/compte?grant=no_right"
+    assert await _kept(with_egress) == []
+
+
 @pytest.mark.parametrize("role", ["trainer", "security_officer"])
 async def test_who_does_not_run_the_school_gives_none(with_egress: Any, role: str) -> None:
     async with with_egress.browser(await with_egress.session(role=role)) as browser:

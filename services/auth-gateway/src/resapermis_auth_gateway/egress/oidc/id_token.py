@@ -17,6 +17,8 @@ ALGORITHMS = ("RS256", "ES256", "PS256")
 """Asymmetric ones only: with HS256 a thief of a public key, or of our secret, could sign."""
 LEEWAY_SECONDS = 60
 OLDEST_SECONDS = 600
+LATEST_SECONDS = 250_000_000_000
+"""Since 1970, into the year 9892: beyond it, and for NaN, which JSON does not know and its reader takes, no comparison counts."""
 LONGEST_SUBJECT = 255
 LARGEST_TOKEN = 64 * 1024
 SMALLEST_RSA_BITS = 2048
@@ -102,8 +104,8 @@ def signed_claims(token: str, keys: Sequence[Key], kind: str = "") -> Mapping[st
 
 def _number(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise IdTokenRefused(f"{name} is missing or no number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LATEST_SECONDS:
+        raise IdTokenRefused(f"{name} is missing or no number of a calendar")
     return float(value)
 
 

@@ -168,8 +168,10 @@ class Grants:
         now = self.now()
         async with transaction(self.engine) as tx:
             await grants.lock_owner(tx, session.account_id)
-            if await queries.live_session_of(tx, session.account_id, session.id) is None:
+            standing = await queries.live_session_of(tx, session.account_id, session.id)
+            if standing is None:
                 raise _signed_out()
+            self._require(standing)
             if not await grants.give(
                 tx,
                 self.outbox,
