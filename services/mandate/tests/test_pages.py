@@ -79,3 +79,20 @@ async def test_a_search_whose_page_is_just_full_has_no_next(service: Service, qu
         await service.candidate(neph=f"01234567890{n}")
     found = await service.call("SearchCandidates", pb.SearchCandidatesRequest(query=query, purpose="find_candidate"))
     assert (len(found.candidates), found.next_cursor) == (20 if query == "zoe" else 1, "")
+
+
+async def test_a_list_whose_page_is_just_full_has_no_next_and_reads_nobody_beyond_a_page(service: Service) -> None:
+    newest_first = [await service.candidate(neph=f"01234567890{n}") for n in range(3)][::-1]
+    for one in newest_first:
+        await service.mandate(one)
+    asked = {"limit": 3, "purpose": "follow_candidate"}
+    assert (await service.call("ListCandidates", pb.ListCandidatesRequest(**asked))).next_cursor == ""
+    mandates = await service.call("ListMandates", pb.ListMandatesRequest(limit=3))
+    assert (len(mandates.mandates), mandates.next_cursor) == (3, "")
+    two = await service.call("ListMandates", pb.ListMandatesRequest(limit=2))
+    assert [one.id for one in two.mandates] == [one.id for one in mandates.mandates[:2]]
+    assert two.next_cursor == two.mandates[-1].id
+    before = len(await service.records("candidate.read"))
+    page = await service.call("ListCandidates", pb.ListCandidatesRequest(**asked | {"limit": 2}))
+    assert ([one.id for one in page.candidates], page.next_cursor) == (newest_first[:2], newest_first[1])
+    assert len(await service.records("candidate.read")) == before + 2

@@ -18,7 +18,7 @@ from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc.auth import Principal, caller
 from resapermis_kit.rpc.batcher import Batcher
-from resapermis_kit.rpc.fields import page_limit, parse_id, parse_optional_id
+from resapermis_kit.rpc.fields import cut, page_limit, parse_id, parse_optional_id
 from resapermis_mandate import events, queries
 from resapermis_mandate.domain import PURPOSES, Mandate, SealedCandidate, State, fixed_by, new_draft, next_poll
 from resapermis_mandate.identities import FIELDS, Identities
@@ -131,10 +131,9 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         """Newest first; the cursor is the last id of the page before."""
         limit = page_limit(request.limit)
         before = parse_optional_id(request.cursor, "cursor")
-        found, opened = await self._read(
-            lambda tx, school: queries.page_candidates(tx, school, before, limit), request.purpose
+        opened, cursor = await self._read_page(
+            lambda tx, school, many: queries.page_candidates(tx, school, before, many), limit, request.purpose
         )
-        cursor = str(found[-1].id) if len(found) == limit else ""
         return pb.ListCandidatesResponse(candidates=opened, next_cursor=cursor)
 
     async def SearchCandidates(self, request: pb.SearchCandidatesRequest, context: Any) -> pb.SearchCandidatesResponse:
@@ -145,16 +144,26 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         except ValueError:
             raise malformed("query", "type a NEPH or whole words of the name") from None
         words = self._identities.word_candidates(request.query)[:10]
-        beyond: Sequence[SealedCandidate] = ()
+        opened, cursor = await self._read_page(
+            lambda tx, school, many: queries.search_candidates(tx, school, nephs, words, before, many),
+            MOST_FOUND,
+            request.purpose,
+        )
+        return pb.SearchCandidatesResponse(candidates=opened, next_cursor=cursor)
+
+    async def _read_page(
+        self, question: Callable[[Tx, str, int], Awaitable[Sequence[SealedCandidate]]], limit: int, purpose: str
+    ) -> tuple[list[pb.Candidate], str]:
+        """As `_read`, a page and the cursor of the next. One more is asked for: it is neither shown nor recorded as read."""
+        cursor = ""
 
         async def page(tx: Tx, school: str) -> Sequence[SealedCandidate]:
-            nonlocal beyond  # seen, but neither shown nor recorded as read
-            found = await queries.search_candidates(tx, school, nephs, words, before, MOST_FOUND + 1)
-            beyond = found[MOST_FOUND:]
-            return found[:MOST_FOUND]
+            nonlocal cursor
+            shown, cursor = cut(await question(tx, school, limit + 1), limit)
+            return shown
 
-        found, opened = await self._read(page, request.purpose)
-        return pb.SearchCandidatesResponse(candidates=opened, next_cursor=str(found[-1].id) if beyond else "")
+        _, opened = await self._read(page, purpose)
+        return opened, cursor
 
     async def _read(
         self, question: Callable[[Tx, str], Awaitable[Sequence[SealedCandidate]]], purpose: str
@@ -269,9 +278,9 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
         limit = page_limit(request.limit)
         before = parse_optional_id(request.cursor, "cursor")
         async with transaction(self._engine) as tx:
-            found = await queries.page_mandates(tx, who.school_id, before, limit, parse_state(request.state))
-        cursor = str(found[-1].id) if len(found) == limit else ""
-        return pb.ListMandatesResponse(mandates=map(mandate_message, found), next_cursor=cursor)
+            found = await queries.page_mandates(tx, who.school_id, before, limit + 1, parse_state(request.state))
+        shown, cursor = cut(found, limit)
+        return pb.ListMandatesResponse(mandates=map(mandate_message, shown), next_cursor=cursor)
 
     async def RefreshMandate(self, request: pb.RefreshMandateRequest, context: Any) -> pb.RefreshMandateResponse:
         """Read the mandate at RdvPermis now, with the caller's token; the answer is its new state."""
