@@ -137,7 +137,8 @@ class Service:
 
     async def records(self, action: str) -> list[Record]:
         async with transaction(self.engine) as tx:
-            rows = (await tx.execute(sa.select(outbox.c.payload).where(outbox.c.stream == "records"))).scalars()
+            statement = sa.select(outbox.c.payload).where(outbox.c.stream == "records").order_by(outbox.c.id)
+            rows = (await tx.execute(statement)).scalars()
         return [record for record in map(Record.FromString, rows) if record.action == action]
 
 
