@@ -58,6 +58,7 @@ def test_what_is_done_by_hand_at_night_is_found_on_a_grant_and_without_one_it_wa
     now = school.get("/api/v1/school/background-work")
     assert (now["granted"], now["employees"], now["waits"]) == (True, 1, [])
 
+    assert slot in school.lines()  # from now on the school is reconciled
     school.leave()
     state.cancel_by_hand(state.exams(school.id)[slot]["id"])
 
@@ -78,6 +79,12 @@ def test_what_is_done_by_hand_at_night_is_found_on_a_grant_and_without_one_it_wa
     assert school.send("DELETE", "/api/v1/me/grant").status_code == 204
     assert school.get("/api/v1/me/grant")["ended"]["reason"] == "withdrawn"
     assert school.get("/api/v1/school/background-work")["waits"] == WAITS
+    (withdrawn,) = until(lambda: school.records("grant.withdraw"), "the record of the withdrawal")
+    assert withdrawn["actor"]["kind"] == "person"
+    (notice,) = until(
+        lambda: school.notices("grant.none_left", withdrawn["object"]["id"]), "the notice that background work waits"
+    )
+    assert "attendent" in notice["text"]["fr"]
     school.leave()
     asked = state.calls(school.id, "GET /examens-pagines")
     _ten_minutes_later(stack, school)
@@ -88,6 +95,3 @@ def test_what_is_done_by_hand_at_night_is_found_on_a_grant_and_without_one_it_wa
 
     until(waits, "the round that could not read RdvPermis", FOUND_SECONDS)
     assert state.calls(school.id, "GET /examens-pagines") == asked, "nobody's token was used"
-    school.come_in()
-    done = {one["action"] for one in school.records() if one["action"].startswith("grant.")}
-    assert {"grant.give", "grant.withdraw"} <= done
