@@ -33,7 +33,7 @@ export function BackgroundWork({ outcome }: { outcome: GrantOutcome | undefined 
       <ul>
         <li>{t`comparer vos réservations avec celles de RdvPermis, toutes les dix minutes au plus tard ;`}</li>
         <li>{t`relever les résultats d'examen, les pénalités et l'état des mandats ;`}</li>
-        <li>{t`suivre les créneaux de vos recherches gardées et de vos centres favoris ;`}</li>
+        <li>{t`suivre les créneaux de vos recherches gardées, de vos centres favoris et de votre département ;`}</li>
         <li>{t`rendre à RdvPermis ce que votre école ne retient plus : créneaux expirés ou déjà rendus ici, paniers préparés et restés vides.`}</li>
       </ul>
       <p>{t`Il ne retient, ne réserve, ne remplace et n'annule rien : ces gestes restent les vôtres. Le journal l'inscrit comme le travail du système, pas comme le vôtre.`}</p>
