@@ -66,7 +66,6 @@ class Foreign:
             "oidc_issuer": self.issuer,
             "oidc_scopes": "openid profile email rdvpermis",
             "oidc_claims": MAPPING,
-            "oidc_revocation_ends": "person",
             "rdvpermis_url": self.sandbox_url,
         }
         if key_file is not None:

@@ -33,9 +33,9 @@ class EgressSettings(Settings):
     """`prompt` where a grant for background work is asked for, so that a person agrees to that by itself; empty: none."""
     oidc_max_age_seconds: int = Field(default=0, ge=0)
     """So long ago a person may have proved at the provider who they are (`max_age`, `auth_time`); 0: whenever."""
-    oidc_revocation_ends: Literal["family", "person"] = "family"
-    """What ends at the provider with a token that is revoked: what came of the same sign-in or grant; or all that the person let us do
-    (Keycloak, oidc-provider): then nothing is revoked of who has a session or a grant for background work here."""
+    oidc_revocation_ends: Literal["family", "person"] = "person"
+    """What ends at the provider with a token that is revoked: all that the person let us do (Keycloak, oidc-provider), so that nothing is
+    revoked of who has a session or a grant for background work here; or what came of the same sign-in or grant, and it is revoked at once."""
     oidc_timeout_seconds: float = Field(default=5.0, gt=0, le=6)
     """How long the provider may take for one whole answer."""
     rdvpermis_url: str
