@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 import pytest
@@ -10,7 +11,7 @@ from mandate_service import Service, refusal_of
 from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis_kit.clock import new_id, utc_now
-from resapermis_kit.database.transaction import transaction
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_mandate import domain, queries
 
@@ -82,6 +83,24 @@ async def test_a_school_that_nobody_connected_is_asked_for_once_and_keeps_no_oth
     service.polls_at_once = 10
     await service.poll(minutes=11.1)  # five minutes later, whoever connected meanwhile
     assert service.egress.searched.count("school-1") == 4
+
+
+async def test_one_that_is_due_again_in_the_same_round_does_not_keep_the_round_for_ever(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mandate = await service.mandate(await service.candidate())
+    service.egress.unconnected.add("school-1")
+    put_off = queries.postpone_polls
+
+    async def and_asked_for_anew(tx: Tx, school_id: str, at: datetime) -> None:
+        await put_off(tx, school_id, at)
+        await queries.postpone_poll(tx, UUID(mandate.id), service.now())
+
+    monkeypatch.setattr(queries, "postpone_polls", and_asked_for_anew)
+    service.polls_at_once = 3
+    async with asyncio.timeout(5):
+        assert await service.poll(minutes=6) == 3
+    assert service.egress.searched == ["school-1"] * 3
 
 
 @pytest.mark.req("R-03")

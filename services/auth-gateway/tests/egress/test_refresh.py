@@ -143,7 +143,8 @@ async def _records(world: Any) -> list[Record]:
 
 
 async def _published(world: Any, kind: Any) -> list[bytes]:
-    statement = sa.select(kit_outbox.outbox.c.payload).where(kit_outbox.outbox.c.type == kind.DESCRIPTOR.full_name)
+    box = kit_outbox.outbox.c
+    statement = sa.select(box.payload).where(box.type == kind.DESCRIPTOR.full_name).order_by(box.sequence)
     async with transaction(world.engine) as tx:
         return list((await tx.execute(statement)).scalars())
 

@@ -131,7 +131,8 @@ async def test_a_revoked_grant_is_dead_recorded_and_never_tried_again(world, res
     (row,) = await rows(world)
     assert (row.reason, row.access, row.refresh) == ("invalid_grant", None, None)
     async with transaction(world.engine) as tx:
-        published = (await tx.execute(sa.select(kit_outbox.outbox.c.type, kit_outbox.outbox.c.payload))).all()
+        written = sa.select(kit_outbox.outbox.c.type, kit_outbox.outbox.c.payload)
+        published = (await tx.execute(written.order_by(kit_outbox.outbox.c.sequence))).all()
     records = [Record.FromString(one.payload) for one in published if one.type == Record.DESCRIPTOR.full_name]
     (record,) = [one for one in records if one.action == "token.refresh"]
     assert (record.source, record.facts["reason"]) == ("auth-gateway", "invalid_grant")

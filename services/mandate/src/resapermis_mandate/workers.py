@@ -30,8 +30,11 @@ class MandatePolls:
 
         A school that nobody connected is asked for once: its other mandates wait with the first, and take nobody's turn.
         """
-        polled, unconnected = 0, set[str]()
+        polled = 0
         while polled < self._most and (due := await self._due(self._most - polled)):
+            unconnected = set[
+                str
+            ]()  # of these: one that is due again meanwhile was changed by somebody, and is asked for
             for mandate in due:
                 if mandate.school_id in unconnected:
                     continue
