@@ -295,7 +295,7 @@ async def test_without_a_token_an_answer_or_budget_nothing_is_concluded(basket: 
     assert await live(basket) == {"s1": (candidate(1), False)}
     (row,) = await basket.rows("SELECT failures, next_reconciliation_at - now() AS wait FROM watched")
     soon = why == "budget"  # people went first, and it fills again by the minute
-    assert row.failures == (0 if soon or why == "disconnected" else 1)
+    assert row.failures == (1 if why == "mandate" else 0)
     assert timedelta() < row.wait <= (timedelta(minutes=1) if soon else timedelta(minutes=10))
 
 
@@ -404,7 +404,12 @@ def test_what_can_be_read_is_read_within_the_interval_whatever_was_before_at_any
     every, failures = timedelta(minutes=10), 0
     for code in codes:
         pause, failures = next_pause(every, failures, code)
-        if code in {Code.CODE_UNSPECIFIED, Code.CODE_RECONNECT_NEEDED, Code.CODE_RDVPERMIS_BUDGET}:
+        if code in {
+            Code.CODE_UNSPECIFIED,
+            Code.CODE_RECONNECT_NEEDED,
+            Code.CODE_RDVPERMIS_DOWN,
+            Code.CODE_RDVPERMIS_BUDGET,
+        }:
             # With what a school may wait for holds.
             assert pause + every * YIELDS <= every
             assert failures == 0

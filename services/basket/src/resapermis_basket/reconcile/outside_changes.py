@@ -107,10 +107,11 @@ def next_pause(
 ) -> tuple[timedelta, int]:
     """Until when a school is due again, and its failures in a row then; `failures`: those before, `code`: why it failed now.
 
-    Whether anybody of a school connected is known without RdvPermis: it is asked about as often as ever, so that a school
-    is reconciled within the interval of a sign-in or a grant, however long there was none.
+    Whether anybody of a school connected, and whether RdvPermis answers at all, egress knows without a call of theirs: both
+    are asked about as often as ever, so that a school is reconciled within the interval of a sign-in, of a grant, or of the
+    end of a disturbance, however long it lasted.
     """
-    if code in {Code.CODE_UNSPECIFIED, Code.CODE_RECONNECT_NEEDED}:
+    if code in {Code.CODE_UNSPECIFIED, Code.CODE_RECONNECT_NEEDED, Code.CODE_RDVPERMIS_DOWN}:
         return every * (1 - YIELDS), 0
     if code == Code.CODE_RDVPERMIS_BUDGET:  # people went first; it fills again within the minute
         return min(every, BUDGET_PAUSE), 0
