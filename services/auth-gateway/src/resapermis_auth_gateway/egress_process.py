@@ -76,7 +76,7 @@ async def build(process: Process, settings: EgressSettings) -> RdvPermis:
     )
     process.server.add(
         add_ProviderServiceServicer_to_server,
-        ProviderServicer(provider, vault, process.engine, rdvpermis, process.now),
+        ProviderServicer(provider, vault, process.engine, rdvpermis, process.now, ends=settings.oidc_revocation_ends),
         "resapermis.oidc.v1.ProviderService",
     )
     revocations = Revocations(

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_auth_gateway.tables import revocations, sessions, tokens
+from resapermis_auth_gateway.tables import accounts, revocations, sessions, tokens
 from resapermis_kit.clock import new_id
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import Tx
@@ -188,6 +188,12 @@ async def adopt(tx: Tx, token_id: UUID) -> bool:
     fresh = (revocations.c.token_id == token_id, revocations.c.tries == 0)
     rows = await tx.execute(sa.delete(revocations).where(*fresh).returning(revocations.c.id))
     return rows.scalar() is not None
+
+
+async def spare(tx: Tx, token_id: UUID, subject: str) -> None:
+    """Revoke nothing of tokens that nobody will adopt where their owner has others that live: those would end with them."""
+    theirs = sa.exists().where(accounts.c.subject == subject, tokens.c.account_id == accounts.c.id, LIVE)
+    await tx.execute(sa.delete(revocations).where(revocations.c.token_id == token_id, theirs))
 
 
 async def hasten(tx: Tx, token_id: UUID, now: datetime) -> None:

@@ -169,6 +169,22 @@ async def test_a_code_that_the_provider_refuses_gave_nothing(giving: Giving) -> 
     assert await giving.waiting() == []
 
 
+@pytest.mark.parametrize(("has_more", "revoked"), [(True, []), (False, ["refresh-1"])])
+async def test_a_grant_that_fails_ends_nothing_in_use(giving: Giving, *, has_more: bool, revoked: list[str]) -> None:
+    world = giving.world
+    giving.servicer = ProviderServicer(
+        world.provider, world.vault, world.engine, world.rdvpermis, utc_now, ends="person"
+    )
+    session = await world.sign_in(subject="employee-1", refresh="in use")
+    if not has_more:
+        async with transaction(world.engine) as tx:
+            await tx.execute(sa.delete(tables.tokens).where(tables.tokens.c.session_id == session))
+    giving.hostile.responder.on("GET", "/moi", (503, None))
+    with pytest.raises(Failure):
+        await giving.redeem()
+    assert await giving.revoked(minutes=2) == revoked
+
+
 @pytest.mark.parametrize("answer", [(503, None), CUT])
 async def test_while_the_provider_is_away_there_is_no_grant(giving: Giving, answer: Any) -> None:
     giving.hostile.responder.replies["POST /token"] = answer

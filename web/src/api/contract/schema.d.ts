@@ -633,7 +633,7 @@ export interface paths {
         post: operations["begin_own_grant"];
         /**
          * Withdraw Own Grant
-         * @description Withdraw the asker's grant at their school, at once, if there is one; the provider is told as soon as it answers.
+         * @description Withdraw the asker's grant at their school, at once, if there is one; the provider is told once that ends nothing they use.
          */
         delete: operations["withdraw_own_grant"];
         options?: never;

@@ -13,6 +13,7 @@ from resapermis.oidc.v1.oidc_pb2_grpc import ProviderServiceServicer
 from resapermis_auth_gateway import tokens
 from resapermis_auth_gateway.egress.oidc.provider import Granted, Keep, Provider
 from resapermis_auth_gateway.egress.rdvpermis import RdvPermis
+from resapermis_auth_gateway.egress.revocations import Ends
 from resapermis_auth_gateway.egress.token_store import Access
 from resapermis_auth_gateway.tokens import SealedPair, TokenPair
 from resapermis_kit.clock import Clock, new_id
@@ -28,11 +29,18 @@ class ProviderServicer(ProviderServiceServicer):
     """oidc.v1 over one provider. Of tokens it keeps what is to be revoked unless the web face adopts them."""
 
     def __init__(
-        self, provider: Provider, vault: KeyEncryption, engine: AsyncEngine, rdvpermis: RdvPermis, now: Clock
+        self,
+        provider: Provider,
+        vault: KeyEncryption,
+        engine: AsyncEngine,
+        rdvpermis: RdvPermis,
+        now: Clock,
+        *,
+        ends: Ends = "family",
     ) -> None:
-        """`vault` seals tokens; the web face has another."""
+        """`vault` seals tokens; the web face has another. `ends`: what a revocation ends at the provider."""
         self._provider, self._vault, self._engine, self._now = provider, vault, engine, now
-        self._rdvpermis = rdvpermis
+        self._rdvpermis, self._spare = rdvpermis, ends == "person"
 
     async def BeginSignIn(self, request: pb.BeginSignInRequest, context: Context) -> pb.BeginSignInResponse:
         """The address of the authorization endpoint, with all that binds its answer to this request."""
@@ -76,7 +84,7 @@ class ProviderServicer(ProviderServiceServicer):
     async def RedeemGrant(self, request: pb.RedeemGrantRequest, context: Context) -> pb.RedeemGrantResponse:
         """A grant's tokens, sealed for a row that the caller writes: of this person, for good, at this school; else nothing."""
         _need(request, "code", "nonce", "code_verifier", "account_id", "subject", "school_id")
-        token_id = new_id()
+        token_id, granted = new_id(), None
         try:
             granted = await self._provider.redeem_grant(
                 request.code,
@@ -89,6 +97,8 @@ class ProviderServicer(ProviderServiceServicer):
             await self._fits(token_id, granted, request)
         except Failure:
             async with transaction(self._engine) as tx:
+                if self._spare and granted is not None:
+                    await tokens.spare(tx, token_id, granted.subject)
                 await tokens.hasten(tx, token_id, self._now())
             raise
         return pb.RedeemGrantResponse(tokens=_message(tokens.seal(self._vault, token_id, granted.pair)))

@@ -196,6 +196,6 @@ async def begin_own_grant(request: Request, who: Who) -> Response:
 
 @me.delete("/grant", status_code=204)
 async def withdraw_own_grant(who: Who) -> Response:
-    """Withdraw the asker's grant at their school, at once, if there is one; the provider is told as soon as it answers."""
+    """Withdraw the asker's grant at their school, at once, if there is one; the provider is told once that ends nothing they use."""
     await who.dependencies.grants.withdraw(who.session, who.place)
     return Response(status_code=204)

@@ -190,7 +190,7 @@ class Grants:
             return await grants.newest(tx, session.account_id, session.school_id)
 
     async def withdraw(self, session: queries.Session, place: str) -> None:
-        """End the person's grant at this school at once; the provider is to revoke it, now or when it is back."""
+        """End the person's grant at this school at once; the provider is to revoke it, as soon as that ends nothing they use."""
         whose = (rows.c.account_id == session.account_id, rows.c.school_id == session.school_id)
         actor = person(session, place)
         async with transaction(self.engine) as tx:
