@@ -1,10 +1,13 @@
 """Signing in: who is let in, and everything that is not."""
 
 import asyncio
+import re
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx2
 import pytest
 import sqlalchemy as sa
 
@@ -345,6 +348,29 @@ async def test_a_person_is_shown_a_page_not_json(with_egress: Any) -> None:
     assert answer.headers["content-type"].startswith("text/html")
     assert "Start again" in answer.text
     assert "<script" not in answer.text
+
+
+async def test_a_person_whom_the_provider_cannot_receive_is_shown_a_page_that_leads_to_what_was_asked(
+    with_egress: Any,
+) -> None:
+    with_egress.provider.failure = Failure(Code.CODE_RDVPERMIS_DOWN, "away")
+    asked = {"returnTo": '/journal?of="a"&b', "fresh": "true"}
+    async with with_egress.browser(headers={"Accept": "text/html", "Accept-Language": "fr"}) as browser:
+        refused = await browser.get("/auth/login", params=asked)
+        plain = await browser.get("/auth/login")
+        told = await browser.get("/auth/login", headers={"Accept": "application/json"})
+        (link,) = re.findall('<a href="([^"]+)">Recommencer la connexion</a>', refused.text)
+        with_egress.provider.failure = None
+        again = await browser.get(unescape(link))
+    assert refused.status_code == plain.status_code == 503
+    assert refused.headers["content-type"].startswith("text/html")
+    assert refused.headers["content-security-policy"].startswith("default-src 'none'")
+    assert dict(httpx2.URL(unescape(link)).params) == asked
+    assert 'href="/auth/login?returnTo=%2F"' in plain.text
+    assert told.json()["code"] == "RDVPERMIS_DOWN"
+    assert again.status_code == 302
+    (begun,) = with_egress.provider.begun.values()
+    assert begun.max_age_seconds > 0, "who they are is asked anew"
 
 
 async def test_sign_ins_are_counted_for_each_address(make_with_egress: Any) -> None:

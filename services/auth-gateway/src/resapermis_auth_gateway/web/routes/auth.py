@@ -71,7 +71,12 @@ async def login(
     ] = False,
 ) -> Response:
     """Send the browser to RdvPermis; afterwards it comes back to `returnTo`, a path of ours."""
-    return await dependencies_of(request).sign_in.begin(request, return_to, fresh=fresh)
+    try:
+        return await dependencies_of(request).sign_in.begin(request, return_to, fresh=fresh)
+    except Failure as failure:
+        if not page.accepts_html(request):
+            raise
+        return page.render(failure, request, dependencies_of(request).now(), return_to, fresh=fresh)
 
 
 @router.get("/callback", status_code=302, response_class=RedirectResponse, responses=ONWARD)

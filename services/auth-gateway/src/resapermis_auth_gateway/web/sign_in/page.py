@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 from html import escape
+from urllib.parse import urlencode
 
 from fastapi import Request, Response
 
@@ -38,18 +39,20 @@ def accepts_html(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
-def render(failure: Failure, request: Request, now: datetime) -> Response:
+def render(failure: Failure, request: Request, now: datetime, return_to: str = "", *, fresh: bool = False) -> Response:
     """The refusal as an HTML page in the reader's language, with its status, what is missing, and a link to sign in again.
 
-    There is no link where signing in again would lead here again.
+    The link asks for what was asked: `return_to`, and `fresh`. There is none where signing in again would lead here again.
     """
     language = language_of(request.headers.get("accept-language", ""))
+    asked = urlencode({**({"returnTo": return_to} if return_to else {}), **({"fresh": "true"} if fresh else {})})
+    again = f"/auth/login?{asked}" if asked else "/auth/login"
     problem = body_of(failure, language)
     html = (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width"><title>{escape(problem.title)} · ResaPermis</title>'
         f"<main><h1>{escape(problem.title)}</h1><p>{escape(problem.detail)}</p>"
-        f"{''.join(_paragraphs(failure, language))}</main></html>"
+        f"{''.join(_paragraphs(failure, language, again))}</main></html>"
     )
     return Response(
         html,
@@ -59,11 +62,11 @@ def render(failure: Failure, request: Request, now: datetime) -> Response:
     )
 
 
-def _paragraphs(failure: Failure, language: Language) -> Iterator[str]:
+def _paragraphs(failure: Failure, language: Language, again: str) -> Iterator[str]:
     for field, _ in failure.violations:
         if field in MISSING:
             yield f"<p>{MISSING[field][language]}</p>"
     if reference := failure.error_id or failure.rdvpermis_code:
         yield f"<p>{REFERENCE[language]} {escape(reference)}</p>"
     if failure.code != Code.CODE_SIGN_IN_INCOMPLETE:
-        yield f'<p><a href="/auth/login">{AGAIN[language]}</a></p>'
+        yield f'<p><a href="{escape(again)}">{AGAIN[language]}</a></p>'
