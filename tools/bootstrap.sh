@@ -102,7 +102,8 @@ setup_web() {
     | sort -z | xargs -0 sha256sum | sha256sum | cut -c1-64)"
   if [ "$(cat web/dist/.resapermis-stamp 2> /dev/null || true)" != "$wanted" ]; then
     say "building web/dist"
-    (cd web && npm run --silent build > "$OLDPWD/$home/web-build.log" 2>&1) \
+    # The log is opened before cd: RESAPERMIS_HOME may be absolute or relative.
+    { (cd web && npm run --silent build) > "$home/web-build.log" 2>&1; } \
       || { tail -n 40 "$home/web-build.log" >&2; die "the web build failed"; }
     echo "$wanted" > web/dist/.resapermis-stamp
   fi
