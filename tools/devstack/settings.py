@@ -5,7 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from devstack.components import BUS_ADMIN, NATS, OPERATOR, SANDBOX, Ports, Service, service_named
+from devstack.components import (
+    BUS_ADMIN,
+    MAIL,
+    NATS,
+    OPERATOR,
+    POSTGRES,
+    SANDBOX,
+    Ports,
+    Service,
+    service_named,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 INHERITED = (
@@ -24,11 +34,34 @@ CLIENT_ID = "resapermis"
 GATEWAY = "resapermis_auth_gateway"
 """The package whose processes have secrets that the others of it must not have."""
 REALM = "realms/formation"
+PREFIX = "RESAPERMIS_"
+"""How the settings of our services and of bus-admin begin; what else runs has none of them."""
+READERS: dict[str, tuple[str, ...]] = {
+    "RESAPERMIS_OIDC_ISSUER": ("auth-gateway", "egress"),
+    "RESAPERMIS_OIDC_": ("egress",),
+    "RESAPERMIS_RDVPERMIS_": ("egress",),
+    "RESAPERMIS_PRINCIPAL_KEY_FILE": ("auth-gateway",),
+}
+"""How a setting's name begins → the only components that are given it; the first that fits counts, other settings go to every service."""
+CREDENTIALS = ("OIDC_CLIENT_SECRET", "OIDC_CLIENT_SECRET_FILE", "OIDC_CLIENT_KEY_FILE", "OIDC_CLIENT_KEY_FILE_FILE")
+"""Settings that prove at the provider who we are: with one of them the sandbox's secret is not used."""
+
+
+def reads(component: str, name: str) -> bool:
+    """Whether a variable for the whole stack goes into the environment of a component's process."""
+    if not name.startswith(PREFIX):
+        return True
+    if component in {POSTGRES, NATS, MAIL, SANDBOX}:
+        return False
+    return component in next((readers for start, readers in READERS.items() if name.startswith(start)), (component,))
 
 
 @dataclass
 class Settings:
-    """The settings of each process of a stack. `extra` goes to all, `by_component` to one; both win over what is computed."""
+    """The settings of each process of a stack; those given win over what is computed.
+
+    `extra` goes to all processes that read it (`reads`), `by_component` to one component's; a `migrate` gets no RESAPERMIS_* of either.
+    """
 
     home: Path
     ports: Ports
@@ -64,9 +97,10 @@ class Settings:
         return f"smtp://127.0.0.1:{self.ports.smtp}"
 
     def base(self, component: str) -> dict[str, str]:
-        """The little of our own environment that any component gets, and what the caller adds."""
+        """The little of our own environment that any component gets, and what the caller adds for it."""
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-        return {**inherited, "PYTHONUNBUFFERED": "1", **self.extra, **self.by_component.get(component, {})}
+        extra = {name: value for name, value in self.extra.items() if reads(component, name)}
+        return {**inherited, "PYTHONUNBUFFERED": "1", **extra, **self.by_component.get(component, {})}
 
     def address(self, service: Service) -> str:
         """Where the others find a service: every replica, as a headless Service's name resolves in Kubernetes."""
@@ -85,6 +119,7 @@ class Settings:
 
     def service(self, service: Service, replica: int = 1) -> dict[str, str]:
         """Environment variables of a service's process (RESAPERMIS_*), those of one replica."""
+        given = self.base(service.name)
         computed = {
             "RESAPERMIS_DATABASE_URL": self.databases.get(service.database, ""),
             "RESAPERMIS_NATS_URL": f"tls://127.0.0.1:{self.ports.nats}",
@@ -112,20 +147,22 @@ class Settings:
         if service.face == "egress":
             computed |= {
                 "RESAPERMIS_OIDC_CLIENT_ID": CLIENT_ID,
-                "RESAPERMIS_OIDC_CLIENT_SECRET_FILE": str(self.secrets / "oidc-client-secret"),
                 "RESAPERMIS_RDVPERMIS_URL": self.sandbox_url,
             }
+            if not any(f"{PREFIX}{name}" in given for name in CREDENTIALS):
+                computed["RESAPERMIS_OIDC_CLIENT_SECRET_FILE"] = str(self.secrets / "oidc-client-secret")
         if service.name == "notification":
             computed |= {
                 "RESAPERMIS_SMTP_URL": self.smtp_url,
                 "RESAPERMIS_MAIL_FROM": "ResaPermis <ne-pas-repondre@resapermis.example>",
                 "RESAPERMIS_PUBLIC_URL": self.public_url,
             }
-        return computed | self.base(service.name)
+        return computed | given
 
     def migration(self, service: Service) -> dict[str, str]:
         """Environment variables of a service's `migrate`: the right to its database, no key, no certificate, no peer."""
-        return {"RESAPERMIS_DATABASE_URL": self.databases[service.database]} | self.base(service.name)
+        given = {name: value for name, value in self.base(service.name).items() if not name.startswith(PREFIX)}
+        return {**given, "RESAPERMIS_DATABASE_URL": self.databases[service.database]}
 
     def sandbox(self) -> dict[str, str]:
         """Environment variables of the RdvPermis sandbox's process (RDVPERMIS_*)."""
