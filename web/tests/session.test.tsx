@@ -300,7 +300,7 @@ describe("« Votre travail est gardé »", () => {
   });
 });
 
-describe("the end of a session", () => {
+describe("the end of a session [S-04]", () => {
   /** What each request for the session so far says of a person's acts, and each request of the page. */
   async function drawWatched(expiresIn: () => number) {
     const acts: (string | null)[] = [];

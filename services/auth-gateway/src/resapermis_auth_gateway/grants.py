@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
+from prometheus_client import Counter, Gauge
 
 from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, Actor, Record
 from resapermis.iam.v1.events_pb2 import GrantEnded, GrantEnding, GrantGiven
@@ -29,6 +30,21 @@ WARNED_DAYS = (30, 7)
 """So many days before a grant runs out that is said, each once."""
 AT_ONCE = 100
 GRANT = rows.c.kind == "grant"
+COUNTS = Gauge(
+    "resapermis_grants",
+    "Grants for background work when the leader last looked: live ones that RdvPermis takes, and live ones that it refuses",
+    ["state"],
+)
+SCHOOLS = Gauge(
+    "resapermis_grant_schools", "Schools that have a grant which RdvPermis takes, when the leader last looked"
+)
+ENDED = Counter(
+    "resapermis_grants_ended_total", "Grants for background work that ended, by the reason in the journal", ["reason"]
+)
+for _state in ("live", "refused"):
+    COUNTS.labels(_state)
+for _reason in (WITHDRAWN, REPLACED, RUN_OUT, OTHER_SCHOOL, NO_RIGHT, *sorted(REFUSED | LOST)):
+    ENDED.labels(_reason)  # there from the start, at 0: Prometheus sees no increase in what begins at 1
 
 
 @dataclass(frozen=True)
@@ -77,6 +93,7 @@ async def give(
     for old in await _live(tx, rows.c.account_id == account_id, rows.c.school_id == school_id):
         await _kill(tx, old, REPLACED, now)
         await outbox.add(tx, now, _record("grant.end", old.id, school_id, actor, reason=REPLACED))
+        ENDED.labels(REPLACED).inc()
     await _lock_count(tx, school_id)
     await tokens.store(tx, sealed, account_id=account_id, school_id=school_id, now=now, ends_at=ends_at)
     given = GrantGiven(grant_id=str(sealed.token_id), account_id=str(account_id), school_id=school_id)
@@ -128,6 +145,7 @@ async def say_ended(
     )
     facts = {"reason": reason, "account": str(grant.account_id)}
     await outbox.add(tx, now, ended, _record(action, grant.id, grant.school_id, actor, **facts))
+    ENDED.labels(reason).inc()
 
 
 async def warn(tx: Tx, outbox: Outbox, now: datetime) -> None:
@@ -161,6 +179,20 @@ async def of_school(tx: Tx, school_id: str, now: datetime) -> OfSchool:
     live = (GRANT, LIVE, rows.c.school_id == school_id, rows.c.ends_at > now)
     row = (await tx.execute(sa.select(sa.func.count(), sa.func.max(rows.c.ends_at)).where(*live))).one()
     return OfSchool(int(row[0]), row[1])
+
+
+async def measure(tx: Tx, now: datetime) -> None:
+    """Set the gauges of grants that live at `now`, and of schools that have one."""
+    taken = rows.c.refused_at.is_(None)
+    of_all = sa.select(
+        sa.func.count().filter(taken),
+        sa.func.count().filter(~taken),
+        sa.func.count(rows.c.school_id.distinct()).filter(taken),
+    ).where(GRANT, LIVE, rows.c.ends_at > now)
+    live, not_taken, schools = (await tx.execute(of_all)).one()
+    COUNTS.labels("live").set(live)
+    COUNTS.labels("refused").set(not_taken)
+    SCHOOLS.set(schools)
 
 
 async def used(tx: Tx, grant_id: UUID, now: datetime) -> None:

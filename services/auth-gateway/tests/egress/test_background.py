@@ -8,15 +8,17 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from prometheus_client import REGISTRY
 
 from resapermis.audit.v1.events_pb2 import Actor
 from resapermis.iam.v1.events_pb2 import GrantEnded, GrantEnding, SessionEnded
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
 from resapermis_auth_gateway import grants, tables
 from resapermis_auth_gateway.egress.budget import Limits
+from resapermis_auth_gateway.egress.token_store import TokenOwner
 from resapermis_kit.clock import utc_now
 from resapermis_kit.database.transaction import Tx, transaction
-from resapermis_kit.errors import Code
+from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox, outbox
 from resapermis_testing.eventually import eventually
 
@@ -236,6 +238,39 @@ async def test_a_grant_whose_time_is_over_is_not_used_and_ends(world: World, res
     await world.token_store.end_run_out()
     await _ended(world, "run_out", "run_out")
     assert await _waiting(world) == [(await _grant(world)).id]
+
+
+def _metric(name: str, **labels: str) -> float:
+    value = REGISTRY.get_sample_value(name, labels)
+    assert value is not None, "there from the start"
+    return value
+
+
+async def test_operators_see_how_many_grants_live_are_refused_and_why_others_ended(world: World) -> None:
+    ends = {
+        reason: _metric("resapermis_grants_ended_total", reason=reason) for reason in (*grants.REFUSED, *grants.LOST)
+    }
+    before = _metric("resapermis_grants_ended_total", reason="run_out")
+    for seconds in (3600, 3600, 3600, -1):
+        await world.sign_in(grant=True, grant_seconds=seconds)
+    await _set(world, tables.tokens.c.id == (await _all_grants(world))[0], refused_at=utc_now())
+    await world.token_store.end_run_out()
+    seen = [_metric("resapermis_grants", state=state) for state in ("live", "refused")]
+    assert (seen, _metric("resapermis_grant_schools")) == ([2, 1], 1)
+    assert _metric("resapermis_grants_ended_total", reason="run_out") == before + 1
+    assert {reason: _metric("resapermis_grants_ended_total", reason=reason) for reason in ends} == ends
+    await _set(world, GRANTS, refused_at=utc_now())
+    await world.token_store.end_run_out()
+    assert _metric("resapermis_grant_schools") == 0, "none that works"
+
+
+async def test_a_session_that_cannot_be_opened_is_counted(world: World) -> None:
+    before = _metric("resapermis_token_refreshes_total", outcome="unreadable")
+    session = await world.sign_in()
+    await _set(world, tables.tokens.c.session_id == session, access=b"dust")
+    with pytest.raises(Failure):
+        await world.access(TokenOwner(session, "school-1"))
+    assert _metric("resapermis_token_refreshes_total", outcome="unreadable") == before + 1
 
 
 async def test_that_a_grant_runs_out_is_said_a_month_and_a_week_before_each_once(world: World) -> None:

@@ -195,6 +195,8 @@ class TokenStore:
         except Failure:
             if token.kind == "grant":  # no sign-in would ever replace it
                 await self._end(token, "unreadable")
+            else:
+                REFRESHES.labels("unreadable").inc()  # each try: a keyset that is not ours signs everybody out
             raise
         if self._fresh(access, refused):
             return access
@@ -374,11 +376,12 @@ class TokenStore:
             self._opened.pop(token.session_id, None)
 
     async def end_run_out(self) -> None:
-        """End grants whose time is over, and say which run out soon. Run every minute by one replica; what is over is not used before that."""
+        """End grants whose time is over, say which run out soon, count the rest. Run every minute by one replica; what is over is not used before that."""
         now = self._now()
         async with transaction(self._engine) as tx:
             await self._end_grants(tx, rows.c.ends_at <= now, reason=grants.RUN_OUT)
             await grants.warn(tx, self._outbox, now)
+            await grants.measure(tx, now)
 
     async def _end_grants(self, tx: Tx, which: sa.ColumnElement[bool], *, reason: str) -> None:
         actor = Actor(kind=SYSTEM, id="egress")
