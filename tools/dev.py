@@ -6,9 +6,10 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-from devstack.components import ALL_COMPONENTS, SANDBOX, replicas_of
+from devstack.components import ALL_COMPONENTS, MAIL, SANDBOX, replicas_of
 from devstack.probes import http_body
 from devstack.settings import ROOT
 from devstack.stack import CannotStart, Stack
@@ -23,11 +24,23 @@ OURS = (
 )
 """Settings of this command; the other RESAPERMIS_* of the environment are handed to the components."""
 HIGHEST_BASE_PORT = 65_500
+ANOTHER_RDVPERMIS, ISSUER = "RESAPERMIS_RDVPERMIS_URL", "RESAPERMIS_OIDC_ISSUER"
 
 
 def say(component: str, line: str) -> None:
     """Print a component's line for the person watching."""
     print(f"  {component:<17}{line}", flush=True)
+
+
+def refusal(handed: Mapping[str, str]) -> str:
+    """Why nobody could sign in with these settings, and what to set; empty when they can."""
+    if ANOTHER_RDVPERMIS not in handed or handed.get(ISSUER):
+        return ""
+    return (
+        f"{ANOTHER_RDVPERMIS} is set, so the sandbox stays off, and with it the provider that people sign in at.\n"
+        f"Set {ISSUER} to the issuer of that RdvPermis' provider, RESAPERMIS_OIDC_CLIENT_ID to our name there,\n"
+        "and RESAPERMIS_OIDC_CLIENT_SECRET_FILE or RESAPERMIS_OIDC_CLIENT_KEY_FILE to a file with our secret or key."
+    )
 
 
 async def run() -> int:
@@ -39,9 +52,12 @@ async def run() -> int:
         return 2
     home = Path(os.environ.get("RESAPERMIS_HOME", str(ROOT / ".resapermis")))
     handed = {name: value for name, value in os.environ.items() if name.startswith("RESAPERMIS_") and name not in OURS}
+    if why := refusal(handed):
+        print(f"make up: {why}", file=sys.stderr)
+        return 2
     chosen = os.environ.get("RESAPERMIS_COMPONENTS", ",".join(ALL_COMPONENTS)).split(",")
     # Whoever points at another RdvPermis needs no sandbox.
-    components = [component for component in chosen if component != SANDBOX or "RESAPERMIS_RDVPERMIS_URL" not in handed]
+    components = [component for component in chosen if component != SANDBOX or ANOTHER_RDVPERMIS not in handed]
     database = os.environ.get("RESAPERMIS_DATABASE_URL", "")
     try:
         replicas = replicas_of(os.environ.get("RESAPERMIS_REPLICAS", ""))
@@ -89,12 +105,23 @@ def _leave(leave: asyncio.Event, starting: asyncio.Task[None]) -> None:
 async def _announce(stack: Stack, seconds: float) -> None:
     missing = f"; NOT started: {', '.join(stack.absent)}" if stack.absent else ""
     print(f"\nready in {seconds:.1f} s{missing}\n", flush=True)
-    print(f"  ResaPermis        {stack.url}")
-    print(f"  RdvPermis sandbox {stack.settings.sandbox_url}/swagger")
-    print(f"  mails             http://localhost:{stack.ports.mail_web}")
-    for line in await _logins(stack):
+    for line in [*addresses(stack), *(await _logins(stack) if _runs(stack, SANDBOX) else [])]:
         print(f"  {line}")
     print("\nCtrl-C stops everything", flush=True)
+
+
+def addresses(stack: Stack) -> list[str]:
+    """Where people find what was started: a line each."""
+    lines = [f"ResaPermis        {stack.url}"]
+    if _runs(stack, SANDBOX):
+        lines.append(f"RdvPermis sandbox {stack.settings.sandbox_url}/swagger")
+    if _runs(stack, MAIL):
+        lines.append(f"mails             http://localhost:{stack.ports.mail_web}")
+    return lines
+
+
+def _runs(stack: Stack, component: str) -> bool:
+    return component in stack.components and component not in stack.absent
 
 
 async def _logins(stack: Stack) -> list[str]:
