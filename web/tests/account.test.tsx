@@ -105,7 +105,7 @@ describe("background work on a grant [S-24]", () => {
     ]);
     expect(section.getByText(/^Il ne retient, ne réserve, ne remplace et n'annule rien/)).toBeTruthy();
     expect(await section.findByText("Vous n'avez pas donné d'autorisation.")).toBeTruthy();
-    expect(await section.findByText(/^Personne de votre école ne l'a donnée/)).toBeTruthy();
+    expect(await section.findByText(/^Aucune n'est en vigueur dans votre école/)).toBeTruthy();
   });
 
   test("giving it leads to RdvPermis at one press, and a refusal is said", async () => {
@@ -160,7 +160,9 @@ describe("background work on a grant [S-24]", () => {
     await waitFor(() => expect(screen.getByRole("dialog").textContent).toMatch(/avec celle d'une autre personne/));
     world.ownGrant.grant = null;
     await drawn.client.refetchQueries({ queryKey: ["grants"] });
-    expect(await section.findByText("Une autre personne de votre école l'a donnée : rien n'attend.")).toBeTruthy();
+    expect(
+      await section.findByText("Celle d'une autre personne de votre école est en vigueur : rien n'attend."),
+    ).toBeTruthy();
   });
 
   test("a month before its end it can be renewed", async () => {
@@ -170,7 +172,7 @@ describe("background work on a grant [S-24]", () => {
     const section = await background();
     expect(await section.findByText("Prend fin bientôt")).toBeTruthy();
     expect(section.getByText("pas encore utilisée")).toBeTruthy();
-    expect(section.getByRole("button", { name: "Renouveler pour douze mois" })).toBeTruthy();
+    expect(section.getByRole("button", { name: "Renouveler l'autorisation" })).toBeTruthy();
   });
 
   test("who may not give one is told whom to ask", async () => {
@@ -184,7 +186,7 @@ describe("background work on a grant [S-24]", () => {
 
   test.each([
     ["withdrawn", /^Vous avez retiré/],
-    ["run_out", /après douze mois/],
+    ["run_out", /comme prévu/],
     ["refused", /RdvPermis n'accepte plus/],
     ["lost", /devenue inutilisable/],
     ["other_school", /autre école/],
@@ -219,11 +221,39 @@ describe("background work on a grant [S-24]", () => {
     ["no_right", /^Votre rôle ne permet plus/],
     ["unavailable", /^Un service ne répond pas/],
     ["failed", /^RdvPermis n'a pas confirmé/],
-    ["a-word-of-tomorrow", /^RdvPermis n'a pas confirmé/],
   ])("says why nothing was given: %s", (word, text) => {
     const outcome = readOutcome(word);
-    expect(outcome && outcomeText(outcome, false)?.text).toMatch(text);
-    expect(outcome && outcomeText(outcome, false)?.text).toMatch(/rien n'a été donné/);
+    expect(outcome && outcomeText(outcome, null)?.text).toMatch(text);
+    expect(outcome && outcomeText(outcome, null)?.text).toMatch(/Rien n'a été donné\./);
+    const beside = outcome && outcomeText(outcome, makeGrant())?.text;
+    expect(beside).toMatch(text);
+    expect(beside).toMatch(/L'autorisation que vous aviez donnée ne change pas\.$/);
+    expect(beside).not.toMatch(/Rien n'a été donné|[Rr]ecommencez/);
+  });
+
+  test("a word of the address that nobody knows says nothing", async () => {
+    const world = makeWorld();
+    world.ownGrant.grant = makeGrant();
+    drawn = await draw("/compte?grant=a-word-of-tomorrow", "Mon compte", world);
+    const section = await background();
+    await section.findByText("Autorisation en vigueur");
+    expect(section.getByRole("status").textContent).toBe("");
+  });
+
+  test("one that RdvPermis does not take is shown so, what waits too, and it can be given anew", async () => {
+    const world = makeWorld();
+    world.ownGrant.grant = makeGrant({ refusedAt: "2026-11-30T06:00:00Z" });
+    drawn = await draw("/compte?grant=given", "Mon compte", world);
+    const section = await background();
+    expect(await section.findByText("Refusée par RdvPermis")).toBeTruthy();
+    expect(section.queryByText(/Autorisation en vigueur|^Autorisation donnée/)).toBeNull();
+    expect(section.getByText(/^RdvPermis ne l'accepte pas depuis le/)).toBeTruthy();
+    expect(await section.findByText(/^Aucune n'est en vigueur dans votre école/)).toBeTruthy();
+    expect(section.getByRole("button", { name: "Renouveler l'autorisation" })).toBeTruthy();
+    world.background = { ...world.background, granted: true, employees: 1, waits: [] };
+    await drawn.client.refetchQueries({ queryKey: ["grants"] });
+    await userEvent.setup().click(section.getByRole("button", { name: "Retirer l'autorisation…" }));
+    await waitFor(() => expect(screen.getByRole("dialog").textContent).toMatch(/avec celle d'une autre personne/));
   });
 
   test("a failed read says so and can be repeated", async () => {

@@ -192,6 +192,7 @@ export const makeGrant = (over: Partial<NonNullable<OwnGrant["grant"]>> = {}): N
   givenAt: iso(-30 * DAY),
   endsAt: iso(335 * DAY),
   lastUsedAt: iso(-DAY / 24),
+  refusedAt: null,
   ...over,
 });
 

@@ -55,6 +55,8 @@ class Grant:
     given_at: datetime
     ends_at: datetime
     used_at: datetime | None
+    refused_at: datetime | None
+    """Since when RdvPermis does not take it; None where it does."""
     ended_at: datetime | None
     reason: str
     """As the event GrantEnded names it; "" while it lives."""
@@ -62,9 +64,10 @@ class Grant:
 
 @dataclass(frozen=True)
 class OfSchool:
-    """What a school has: how many live grants, and when the last of them runs out."""
+    """What a school has: how many live grants; how many of them RdvPermis takes, and when the last of these runs out."""
 
     count: int
+    taken: int
     ends_at: datetime | None
 
 
@@ -171,14 +174,16 @@ async def newest(tx: Tx, account_id: UUID, school_id: str) -> Grant | None:
     if row is None:
         return None
     reason = public_reason(row.reason or "")
-    return Grant(row.id, row.created_at, row.ends_at, row.used_at, row.dead_at, reason)
+    return Grant(row.id, row.created_at, row.ends_at, row.used_at, row.refused_at, row.dead_at, reason)
 
 
 async def of_school(tx: Tx, school_id: str, now: datetime) -> OfSchool:
     """What background work of a school has at `now`."""
     live = (GRANT, LIVE, rows.c.school_id == school_id, rows.c.ends_at > now)
-    row = (await tx.execute(sa.select(sa.func.count(), sa.func.max(rows.c.ends_at)).where(*live))).one()
-    return OfSchool(int(row[0]), row[1])
+    taken = rows.c.refused_at.is_(None)
+    counted = (sa.func.count(), sa.func.count().filter(taken), sa.func.max(rows.c.ends_at).filter(taken))
+    row = (await tx.execute(sa.select(*counted).where(*live))).one()
+    return OfSchool(int(row[0]), int(row[1]), row[2])
 
 
 async def measure(tx: Tx, now: datetime) -> None:

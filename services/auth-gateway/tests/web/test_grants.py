@@ -13,7 +13,7 @@ from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, OUTCOME_FAILED, OUTCOME
 from resapermis.iam.v1.events_pb2 import GrantEnded, GrantGiven
 from resapermis.oidc.v1 import oidc_pb2
 from resapermis.rdvpermis.v1 import rdvpermis_pb2
-from resapermis_auth_gateway import tables
+from resapermis_auth_gateway import grants, tables
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_testing.eventually import eventually
@@ -74,6 +74,7 @@ async def test_a_person_gives_sees_and_withdraws_a_grant(with_egress: Any) -> No
             "givenAt": now.isoformat().replace("+00:00", "Z"),
             "endsAt": a_year,
             "lastUsedAt": None,
+            "refusedAt": None,
         }
         assert given["ended"] is None
         school = (await browser.get(SCHOOL)).json()
@@ -314,6 +315,33 @@ async def test_tokens_that_are_being_revoked_are_not_kept(with_egress: Any) -> N
         await _signed_in(with_egress, browser)
         assert await _give(with_egress, browser) == "/compte?grant=unavailable"
     assert await _kept(with_egress) == []
+
+
+async def test_a_grant_that_rdvpermis_does_not_take_is_shown_so_and_the_schools_work_waits(with_egress: Any) -> None:
+    engine = with_egress.dependencies.sessions.engine
+    async with with_egress.browser() as browser:
+        await _signed_in(with_egress, browser)
+        await _give(with_egress, browser)
+        ((mine, *_),) = await _kept(with_egress)
+        with_egress.clock.pass_(minutes=1)
+        since = with_egress.clock()
+        async with transaction(engine) as tx:
+            assert await grants.refused(tx, mine, since) == since
+        shown = (await browser.get(MINE)).json()
+        assert shown["grant"]["refusedAt"] == since.isoformat().replace("+00:00", "Z")
+        school = (await browser.get(SCHOOL)).json()
+        assert (school["granted"], school["employees"], school["endsAt"], school["waits"]) == (False, 0, None, USES)
+        async with transaction(engine) as tx:
+            assert (await grants.of_school(tx, "school-1", since)).count == 1, "it has not ended"
+            await grants.used(tx, mine, since)
+        assert (await browser.get(MINE)).json()["grant"]["refusedAt"] is None
+        school = (await browser.get(SCHOOL)).json()
+        assert (school["granted"], school["employees"], school["waits"]) == (True, 1, [])
+        async with transaction(engine) as tx:
+            await grants.refused(tx, mine, since)
+        assert await _give(with_egress, browser) == "/compte?grant=given", "given anew, it is another"
+        assert (await browser.get(MINE)).json()["grant"]["refusedAt"] is None
+        assert (await browser.get(SCHOOL)).json()["granted"]
 
 
 async def test_a_year_later_it_is_over_whatever_nobody_swept(with_egress: Any) -> None:

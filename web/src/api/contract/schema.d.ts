@@ -878,6 +878,8 @@ export interface paths {
         /**
          * Get Background Work
          * @description Say whether work goes on while nobody of the school is signed in, on a grant that one of its people gave; else what waits.
+         *
+         *     A grant that RdvPermis does not take now counts for nothing here.
          */
         get: operations["get_background_work"];
         put?: never;
@@ -1308,7 +1310,7 @@ export interface components {
         };
         /**
          * BackgroundWorkView
-         * @description Whether work goes on while nobody of the school is signed in: how many gave a grant, until when, and what waits without.
+         * @description Whether work goes on while nobody of the school is signed in: how many gave a grant that RdvPermis takes, until when, and what waits without.
          */
         BackgroundWorkView: {
             employees: number;
@@ -1593,6 +1595,8 @@ export interface components {
         /**
          * GrantView
          * @description A grant for background work that stands; `lastUsedAt` to the hour, null where it was not used yet.
+         *
+         *     `refusedAt`: since when RdvPermis does not take it, null where it does.
          */
         GrantView: {
             /** Format: date-time */
@@ -1600,6 +1604,7 @@ export interface components {
             /** Format: date-time */
             givenAt: string;
             lastUsedAt: string | null;
+            refusedAt: string | null;
         };
         /**
          * GroupOutcomeView

@@ -24,23 +24,28 @@ export function BackgroundWork({ outcome }: { outcome: GrantOutcome | undefined 
   const [withdrawing, setWithdrawing] = useState(false);
   const [withdrawn, setWithdrawn] = useState(false);
   const said = withdrawn ? { level: "info" as const, text: t`Autorisation retirée.` } : undefined;
-  const arrived = outcome && query.data ? outcomeText(outcome, query.data.grant !== null) : undefined;
+  const arrived = outcome && query.data ? outcomeText(outcome, query.data.grant) : undefined;
   return (
     <section className="rp-stack rp-stack--tight rp-background" aria-labelledby="arriere-plan">
       <h2 id="arriere-plan">{t`Travail en arrière-plan`}</h2>
       <Said message={said ?? arrived} afterDialog={withdrawn} />
       <p>{t`Sans autorisation, ResaPermis ne lit RdvPermis que si une personne de votre école est connectée. Avec la vôtre, il peut, jour et nuit :`}</p>
       <ul>
-        <li>{t`comparer vos réservations avec celles de RdvPermis, toutes les dix minutes au plus tard ;`}</li>
+        <li>{t`comparer vos réservations avec celles de RdvPermis, à intervalles réguliers ;`}</li>
         <li>{t`relever les résultats d'examen, les pénalités et l'état des mandats ;`}</li>
         <li>{t`suivre les créneaux de vos recherches gardées, de vos centres favoris et de votre département ;`}</li>
         <li>{t`rendre à RdvPermis ce que votre école ne retient plus : créneaux expirés ou déjà rendus ici, paniers préparés et restés vides.`}</li>
       </ul>
-      <p>{t`Il ne retient, ne réserve, ne remplace et n'annule rien : ces gestes restent les vôtres. Le journal l'inscrit comme le travail du système, pas comme le vôtre.`}</p>
+      <p>{t`Il ne retient, ne réserve, ne remplace et n'annule rien : ces gestes restent les vôtres. Ses appels à RdvPermis sont inscrits comme le travail du système, pas comme le vôtre, dans le journal que lisent les responsables de la sécurité.`}</p>
       <Loaded query={query} rows={1} height={88}>
         {(own) => <Standing own={own} onWithdraw={() => setWithdrawing(true)} />}
       </Loaded>
-      <WithdrawDialog opened={withdrawing} onDone={() => setWithdrawn(true)} onClose={() => setWithdrawing(false)} />
+      <WithdrawDialog
+        opened={withdrawing}
+        own={query.data?.grant && !query.data.grant.refusedAt ? 1 : 0}
+        onDone={() => setWithdrawn(true)}
+        onClose={() => setWithdrawing(false)}
+      />
     </section>
   );
 }
@@ -76,12 +81,16 @@ function Standing({ own, onWithdraw }: { own: OwnGrant; onWithdraw: () => void }
   const now = useNow();
   const { grant, ended, mayGive } = own;
   const soon = grant !== null && Date.parse(grant.endsAt) - now <= SOON;
+  const since = grant?.refusedAt ? instantShort(grant.refusedAt) : "";
+  const refused = since !== "";
   return (
     <div className="rp-card">
       {grant ? (
         <>
           <div>
-            {soon ? (
+            {refused ? (
+              <StatusMark tone="waiting">{t`Refusée par RdvPermis`}</StatusMark>
+            ) : soon ? (
               <StatusMark tone="waiting">{t`Prend fin bientôt`}</StatusMark>
             ) : (
               <StatusMark tone="booked">{t`Autorisation en vigueur`}</StatusMark>
@@ -95,16 +104,19 @@ function Standing({ own, onWithdraw }: { own: OwnGrant; onWithdraw: () => void }
             <dt>{t`Dernier usage`}</dt>
             <dd>{grant.lastUsedAt ? instantShort(grant.lastUsedAt) : t`pas encore utilisée`}</dd>
           </dl>
+          {refused ? (
+            <p>{t`RdvPermis ne l'accepte pas depuis le ${since}. Si cela dure, elle prend fin d'elle-même ; vous pouvez la renouveler.`}</p>
+          ) : null}
         </>
       ) : (
         <p>{ended ? endText(ended) : t`Vous n'avez pas donné d'autorisation.`}</p>
       )}
-      {grant ? null : <Others />}
+      {grant && !refused ? null : <Others />}
       {mayGive || grant ? null : (
         <p className="rp-muted">{t`Votre rôle ne permet pas de la donner : demandez à un responsable de votre école.`}</p>
       )}
       <div className="rp-row">
-        {mayGive && (!grant || soon) ? <Give again={grant !== null} /> : null}
+        {mayGive && (!grant || soon || refused) ? <Give again={grant !== null} /> : null}
         {grant ? (
           <Button variant="default" onClick={onWithdraw}>
             {t`Retirer l'autorisation…`}
@@ -120,9 +132,9 @@ function Others() {
   const { data } = useQuery(backgroundWorkQuery);
   if (!data) return null;
   return data.granted ? (
-    <p className="rp-muted">{t`Une autre personne de votre école l'a donnée : rien n'attend.`}</p>
+    <p className="rp-muted">{t`Celle d'une autre personne de votre école est en vigueur : rien n'attend.`}</p>
   ) : (
-    <p className="rp-muted">{t`Personne de votre école ne l'a donnée : tout cela attend quand personne n'est connecté.`}</p>
+    <p className="rp-muted">{t`Aucune n'est en vigueur dans votre école : tout cela attend quand personne n'est connecté.`}</p>
   );
 }
 
@@ -141,18 +153,29 @@ function Give({ again }: { again: boolean }) {
     <div className="rp-stack rp-stack--tight">
       <div className="rp-row">
         <ActionButton busy={start.isPending || start.isSuccess} onAct={() => start.mutate()}>
-          {again ? t`Renouveler pour douze mois` : t`Donner l'autorisation`}
+          {again ? t`Renouveler l'autorisation` : t`Donner l'autorisation`}
         </ActionButton>
       </div>
       <p className="rp-small rp-muted">
-        {t`RdvPermis vous demande de confirmer. Elle vaut douze mois ; vous la retirez ici quand vous voulez.`}
+        {t`RdvPermis vous demande de confirmer, et peut d'abord vous demander de vous identifier à nouveau. La date de fin s'affiche ensuite ici ; vous retirez l'autorisation quand vous voulez.`}
       </p>
       {start.error ? <ProblemNotice error={start.error} /> : null}
     </div>
   );
 }
 
-function WithdrawDialog({ opened, onDone, onClose }: { opened: boolean; onDone: () => void; onClose: () => void }) {
+/** `own`: how many of the school's grants that RdvPermis takes are this person's, 0 or 1. */
+function WithdrawDialog({
+  opened,
+  own,
+  onDone,
+  onClose,
+}: {
+  opened: boolean;
+  own: number;
+  onDone: () => void;
+  onClose: () => void;
+}) {
   const client = useQueryClient();
   const { data } = useQuery({ ...backgroundWorkQuery, enabled: opened });
   const withdraw = useMutation({
@@ -178,9 +201,9 @@ function WithdrawDialog({ opened, onDone, onClose }: { opened: boolean; onDone: 
       onClose={close}
     >
       <p>
-        {data && data.employees > 1
+        {data && data.employees > own
           ? t`Elle n'est plus utilisée dès cet instant. Le travail continue avec celle d'une autre personne de votre école.`
-          : t`Elle n'est plus utilisée dès cet instant. Quand personne n'est connecté, ce qui est fait chez RdvPermis, les résultats et les recherches gardées attendent.`}
+          : t`Elle n'est plus utilisée dès cet instant. Quand personne n'est connecté, ce qui est fait chez RdvPermis, les résultats, les mandats et les recherches gardées attendent.`}
       </p>
     </ConfirmDialog>
   );

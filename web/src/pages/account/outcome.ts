@@ -1,6 +1,6 @@
 /** What became of giving a grant at RdvPermis, as the address of the way back says it, and how one ended. */
 import { t } from "@lingui/core/macro";
-import type { GrantEnd } from "../../api/contract/types.ts";
+import type { GrantEnd, OwnGrant } from "../../api/contract/types.ts";
 import type { Level } from "../../components/Notice.tsx";
 import { dayFull } from "../../time/format.ts";
 
@@ -17,45 +17,48 @@ const OUTCOMES = [
 ] as const;
 export type GrantOutcome = (typeof OUTCOMES)[number];
 
-/** Of the address: undefined without one; a word that is not known is a failure all the same. */
+/** Of the address: undefined without one, and of a word that is not known. */
 export function readOutcome(word: unknown): GrantOutcome | undefined {
   if (typeof word !== "string" || word === "") return undefined;
-  return OUTCOMES.find((one) => one === word) ?? "failed";
+  return OUTCOMES.find((one) => one === word);
 }
 
-/** `stands`: what was read since; an address that says "given" is believed no further. */
-export function outcomeText(outcome: GrantOutcome, stands: boolean): { level: Level; text: string } | undefined {
+/** `stands`: what was read since, which the address is never believed against. */
+export function outcomeText(
+  outcome: GrantOutcome,
+  stands: OwnGrant["grant"],
+): { level: Level; text: string } | undefined {
+  if (outcome === "given") {
+    const text = t`Autorisation donnée. Le travail continue jour et nuit.`;
+    return stands && !stands.refusedAt ? { level: "success", text } : undefined;
+  }
+  const level = outcome === "refused" ? "info" : "warning";
+  const [why, next] = refusalTexts(outcome);
+  const text = stands
+    ? [why, t`L'autorisation que vous aviez donnée ne change pas.`]
+    : [why, t`Rien n'a été donné.`, next];
+  return { level, text: text.filter(Boolean).join(" ") };
+}
+
+/** Why none came of it, and what to do, or "". */
+function refusalTexts(outcome: Exclude<GrantOutcome, "given">): [string, string] {
   switch (outcome) {
-    case "given":
-      return stands ? { level: "success", text: t`Autorisation donnée. Le travail continue jour et nuit.` } : undefined;
     case "refused":
-      return { level: "info", text: t`Vous avez refusé chez RdvPermis : rien n'a été donné.` };
+      return [t`Vous avez refusé chez RdvPermis.`, ""];
     case "other_person":
-      return {
-        level: "warning",
-        text: t`Une autre personne est connectée chez RdvPermis : rien n'a été donné. Déconnectez-la là-bas, puis recommencez.`,
-      };
+      return [t`Une autre personne est connectée chez RdvPermis.`, t`Déconnectez-la là-bas, puis recommencez.`];
     case "other_school":
-      return {
-        level: "warning",
-        text: t`RdvPermis vous rattache à une autre école : rien n'a été donné. Reconnectez-vous, puis recommencez.`,
-      };
+      return [t`RdvPermis vous rattache à une autre école.`, t`Reconnectez-vous, puis recommencez.`];
     case "not_offered":
-      return {
-        level: "warning",
-        text: t`RdvPermis n'accorde pas encore d'accès durable à ResaPermis : rien n'a été donné. Prévenez votre responsable.`,
-      };
+      return [t`RdvPermis n'accorde pas encore d'accès durable à ResaPermis.`, t`Prévenez votre responsable.`];
     case "signed_out":
-      return {
-        level: "warning",
-        text: t`Votre session s'est terminée entre-temps : rien n'a été donné. Recommencez.`,
-      };
+      return [t`Votre session s'est terminée entre-temps.`, t`Recommencez.`];
     case "no_right":
-      return { level: "warning", text: t`Votre rôle ne permet plus de la donner : rien n'a été donné.` };
+      return [t`Votre rôle ne permet plus de la donner.`, ""];
     case "unavailable":
-      return { level: "warning", text: t`Un service ne répond pas : rien n'a été donné. Recommencez plus tard.` };
+      return [t`Un service ne répond pas.`, t`Recommencez plus tard.`];
     case "failed":
-      return { level: "warning", text: t`RdvPermis n'a pas confirmé : rien n'a été donné. Recommencez.` };
+      return [t`RdvPermis n'a pas confirmé.`, t`Recommencez.`];
   }
 }
 
@@ -65,11 +68,11 @@ export function endText({ endedAt, reason }: GrantEnd): string {
     case "withdrawn":
       return t`Vous avez retiré votre autorisation le ${day}.`;
     case "run_out":
-      return t`Votre autorisation a pris fin le ${day}, après douze mois.`;
+      return t`Votre autorisation a pris fin le ${day}, comme prévu.`;
     case "refused":
       return t`RdvPermis n'accepte plus votre autorisation depuis le ${day} : donnez-la à nouveau.`;
     case "lost":
-      return t`Votre autorisation est devenue inutilisable le ${day}, une réponse de RdvPermis s'étant perdue : donnez-la à nouveau.`;
+      return t`Votre autorisation est devenue inutilisable le ${day} : ce que ResaPermis en gardait ne sert plus. Donnez-la à nouveau.`;
     case "other_school":
       return t`Votre autorisation a pris fin le ${day} : vous travaillez pour une autre école.`;
     case "no_right":

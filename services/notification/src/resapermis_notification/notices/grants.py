@@ -9,9 +9,9 @@ from resapermis_notification.notices.phrases import instant, present, word
 
 _WHY: dict[str, tuple[str, str]] = {
     "withdrawn": ("elle a été retirée", "it was withdrawn"),
-    "run_out": ("ses douze mois sont passés", "its twelve months are over"),
+    "run_out": ("sa durée est écoulée", "its time is over"),
     "refused": ("RdvPermis ne l'accepte plus", "RdvPermis no longer accepts it"),
-    "lost": ("une réponse de RdvPermis s'est perdue", "an answer of RdvPermis was lost"),
+    "lost": ("ce que ResaPermis en gardait ne sert plus", "what ResaPermis kept of it is of no use any more"),
     "other_school": ("qui l'avait donnée travaille pour une autre école", "who gave it works for another school"),
     "no_right": ("qui l'avait donnée n'en a plus le droit", "who gave it may no longer do so"),
 }

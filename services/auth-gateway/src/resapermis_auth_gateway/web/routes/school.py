@@ -53,14 +53,17 @@ async def get_school(who: Who) -> SchoolProfileView:
 
 @router.get("/background-work")
 async def get_background_work(who: Who) -> BackgroundWorkView:
-    """Say whether work goes on while nobody of the school is signed in, on a grant that one of its people gave; else what waits."""
+    """Say whether work goes on while nobody of the school is signed in, on a grant that one of its people gave; else what waits.
+
+    A grant that RdvPermis does not take now counts for nothing here.
+    """
     who.may("school.read")
     found = await who.dependencies.grants.of_school(who.session.school_id)
     return BackgroundWorkView(
-        granted=found.count > 0,
-        employees=found.count,
+        granted=found.taken > 0,
+        employees=found.taken,
         ends_at=found.ends_at,
-        waits=[] if found.count else list(USES),
+        waits=[] if found.taken else list(USES),
         server_time=now_of(who),
     )
 

@@ -71,11 +71,15 @@ class GrantStartView(View):
 
 
 class GrantView(View):
-    """A grant for background work that stands; `lastUsedAt` to the hour, null where it was not used yet."""
+    """A grant for background work that stands; `lastUsedAt` to the hour, null where it was not used yet.
+
+    `refusedAt`: since when RdvPermis does not take it, null where it does.
+    """
 
     given_at: datetime
     ends_at: datetime
     last_used_at: datetime | None = None
+    refused_at: datetime | None = None
 
 
 class EndedGrantView(View):
@@ -103,12 +107,17 @@ class GrantPage(View):
         elif found is not None and found.ends_at <= now:
             ended = EndedGrantView(ended_at=found.ends_at, reason=RUN_OUT)
         elif found is not None:
-            standing = GrantView(given_at=found.given_at, ends_at=found.ends_at, last_used_at=found.used_at)
+            standing = GrantView(
+                given_at=found.given_at,
+                ends_at=found.ends_at,
+                last_used_at=found.used_at,
+                refused_at=found.refused_at,
+            )
         return cls(grant=standing, ended=ended, may_give=may_give, uses=list(uses), server_time=now)
 
 
 class BackgroundWorkView(View):
-    """Whether work goes on while nobody of the school is signed in: how many gave a grant, until when, and what waits without."""
+    """Whether work goes on while nobody of the school is signed in: how many gave a grant that RdvPermis takes, until when, and what waits without."""
 
     granted: bool
     employees: int
