@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+import re
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import httpx2
@@ -11,6 +13,8 @@ import pytest
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
 from resapermis.rdvpermis.v1.rdvpermis_pb2_grpc import RdvPermisServiceStub
+from resapermis_auth_gateway.egress.settings import EgressSettings
+from resapermis_auth_gateway.settings import Settings
 from resapermis_kit.clock import new_id
 from resapermis_kit.database.engine import make_engine
 from resapermis_kit.errors import Code, Failure
@@ -23,6 +27,20 @@ from resapermis_vault.keyset import Keyset
 from resapermis_vault.operator import files
 
 from .conftest import INVENTED, PACKAGE, World
+
+PAGE = Path(__file__).parents[4] / "docs" / "providers.md"
+OWN = sorted(EgressSettings.model_fields.keys() - Settings.model_fields.keys())
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_the_page_on_providers_has_each_setting_with_its_default(name: str) -> None:
+    row = re.search(rf"^\| `RESAPERMIS_{name.upper()}` \| ([^|]+) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert row is not None, "not in the table"
+    default = EgressSettings.model_fields[name].default
+    if isinstance(default, (int, float)):
+        assert re.split(r"[,:]", row[1])[0] == f"{default:g}"
+    elif isinstance(default, str):
+        assert row[1].startswith(f"`{default}`" if default else "empty")
 
 
 @pytest.mark.req("S-03", "S-14")
