@@ -217,9 +217,12 @@ async def feeds(stack: Stack, visitors: Sequence[Visitor], changes: int) -> dict
 
 
 def change() -> tuple[str, bytes, str, dict[str, str]]:
-    """What basket publishes when a line is held, as arguments of `publish`."""
+    """What basket publishes when RdvPermis is asked about a line, as arguments of `publish`.
+
+    Nobody gets a notice of it: each feed would read its inbox then, and what comes after would wait for 2,000 of them.
+    """
     kind = LineChanged.DESCRIPTOR.full_name
-    event = LineChanged(school_id=SCHOOL, to=LineState.LINE_STATE_HELD)
+    event = LineChanged(school_id=SCHOOL, to=LineState.LINE_STATE_ASKING)
     row = NumberedRow(new_id(), "events", kind, event.SerializeToString(), "", datetime.now(UTC), 1)
     subject, headers, payload = wire.message_of("basket", [row])
     return subject, payload, "", headers
