@@ -1,5 +1,6 @@
 """Who may change something: our own page, with the session's own token. One row for each combination."""
 
+import hmac
 import itertools
 from typing import Any
 
@@ -54,6 +55,24 @@ async def test_only_our_page_with_its_token_passes(world: Any) -> None:
             else:
                 assert answer.json()["code"] == "CSRF"
     assert passed == {("same-origin", "own", "own"), (None, "own", "own")}
+
+
+async def test_a_token_is_compared_without_telling_how_far_it_agrees(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ASVS 11.2.4."""
+    signed, compared = await world.session(), []
+    plain = hmac.compare_digest
+
+    def compare_digest(one: Any, other: Any) -> bool:
+        compared.append({one, other})
+        return plain(one, other)
+
+    monkeypatch.setattr(hmac, "compare_digest", compare_digest)
+    async with world.browser() as browser:
+        browser.headers = _headers(world, signed, signed, "same-origin", "own", "own") | {"X-CSRF-Token": "guessed"}
+        assert (await browser.post("/api/v1/candidates/search", json={})).json()["code"] == "CSRF"
+    assert {b"guessed", signed.csrf.encode()} in compared
 
 
 @pytest.mark.req("S4")

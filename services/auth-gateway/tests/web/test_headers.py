@@ -111,6 +111,18 @@ async def test_files_named_after_their_content_are_kept_long_and_others_asked_ab
 
 
 @pytest.mark.parametrize(
+    "path", ["/", "/auth/callback?state=s&error=e", "/assets/app-4f9a.js", "/readyz", "/auth/session"]
+)
+async def test_what_is_text_says_in_which_characters(world: Any, path: str) -> None:
+    """ASVS 4.1.1. JSON is UTF-8 by its standard, and its type has no such parameter."""
+    async with world.browser(headers={"Accept": "text/html"}) as browser:
+        answer = await browser.get(path)
+    kind = answer.headers["content-type"]
+    assert kind.endswith("; charset=utf-8") == kind.startswith("text/")
+    assert kind.startswith("text/") or kind == "application/problem+json"
+
+
+@pytest.mark.parametrize(
     "path", ["/../conftest.py", "/%2e%2e/conftest.py", "/assets/..%2f..%2fconftest.py", "/index.html%00", "/.stamp"]
 )
 async def test_nothing_beside_the_folder_is_served(world: Any, path: str) -> None:
