@@ -165,7 +165,7 @@ test("background work: a grant is given at RdvPermis, shown, and withdrawn, by k
   };
   await give("Refuser");
   const said = section.getByRole("status").locator("[tabindex]");
-  await expect(said).toHaveText("Vous avez refusé chez RdvPermis : rien n'a été donné.");
+  await expect(said).toHaveText("Vous avez refusé chez RdvPermis. Rien n'a été donné.");
   await expect(said).toBeFocused();
   await expect(section.getByText("Vous n'avez pas donné d'autorisation.")).toBeVisible();
   await give("Autoriser");
