@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 METRICS_ABOVE_GRPC = 10
 """A service's metrics and health port is its gRPC port plus this."""
@@ -12,14 +13,24 @@ PAGES_BESIDE_GRPC = 17
 MOST_REPLICAS = 4
 
 
+class Outside(StrEnum):
+    """What lies outside of the platform and is asked by it; each value is the setting that says where."""
+
+    ISSUER = "RESAPERMIS_OIDC_ISSUER"
+    RDVPERMIS = "RESAPERMIS_RDVPERMIS_URL"
+    SMTP = "RESAPERMIS_SMTP_URL"
+    OTLP = "RESAPERMIS_OTLP_ENDPOINT"
+
+
 @dataclass(frozen=True)
 class Service:
     """One service process.
 
     `name` is its certificate's common name and DNS name, and how others call it. `grpc` is its gRPC port above the
     stack's port. `database` is its database and role; processes of one package share it. `calls` are the services that it
-    asks, or has events repeated by: it is told their addresses, and a network that both are in (docker-compose.yml). What it
-    may do on the bus stands in `policies/bus.toml`.
+    asks, or has events repeated by: it is told their addresses, and a network that both are in (docker-compose.yml). `reaches`
+    are the places outside that it alone opens connections to; any process may send its traces to OTLP. What it may do on
+    the bus stands in `policies/bus.toml`.
     """
 
     name: str
@@ -30,6 +41,7 @@ class Service:
     keyset: str = ""
     migrates: bool = True
     calls: tuple[str, ...] = ()
+    reaches: tuple[Outside, ...] = (Outside.OTLP,)
 
     @property
     def peer_variable(self) -> str:
@@ -60,6 +72,7 @@ SERVICES: tuple[Service, ...] = (
         face="egress",
         keyset="egress",
         migrates=False,
+        reaches=(Outside.ISSUER, Outside.RDVPERMIS, Outside.OTLP),
     ),
     Service(
         "mandate",
@@ -98,6 +111,7 @@ SERVICES: tuple[Service, ...] = (
         16,
         "notification",
         calls=("auth-gateway", "mandate", "scheduling-rules", "basket"),
+        reaches=(Outside.SMTP, Outside.OTLP),
     ),
 )
 
