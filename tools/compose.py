@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from devstack import certificates, keys, nats
-from devstack.components import NATS, OPERATOR, SERVICES
+from devstack.components import SERVICES
 from devstack.settings import ROOT
 
 SECRETS = {"principal.jwk.json": "web", "oidc-client-secret": "egress"}
@@ -29,8 +29,7 @@ def main() -> None:
     place = Path(os.environ.get("RESAPERMIS_HOME", str(ROOT / ".resapermis"))) / "compose"
     kept = place / "kept"
     kept.mkdir(mode=0o700, parents=True, exist_ok=True)
-    names = [NATS, OPERATOR, *(service.name for service in SERVICES)]
-    certificates.ensure_certificates(place / "tls", names, datetime.now(UTC))
+    certificates.ensure_certificates(place / "tls", certificates.PLATFORM, datetime.now(UTC))
     keys.ensure_keys(kept)
     keys.ensure_keysets(kept)
     shutil.copyfile(kept / "principal.jwks.json", place / "principal.jwks.json")

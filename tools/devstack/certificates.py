@@ -1,11 +1,12 @@
 """A certificate authority of this stack alone, and one leaf certificate a process.
 
-Keys never leave `home/tls`; files are 0600. Leaves live 90 days and are renewed when fewer than 30 are left, the
-authority lives ten years.
+Keys never leave `home/tls`; files are 0600. Leaves live seven days and are renewed when a third of that is left: a short life is
+the revocation that needs nobody (ADR 38). The authority lives ten years.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,19 +16,50 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from devstack.components import NATS, OPERATOR, SERVICES
+
 AUTHORITY_LIFE = timedelta(days=3650)
-LEAF_LIFE = timedelta(days=90)
-RENEW_BEFORE = timedelta(days=30)
+LEAF_LIFE = timedelta(days=7)
+RENEW_BEFORE = LEAF_LIFE / 3
 BACKDATED = timedelta(minutes=5)
 """So that a clock a little behind does not refuse a fresh certificate."""
 
 
-def ensure_certificates(folder: Path, names: Iterable[str], now: datetime) -> None:
-    """Write `folder/<name>/{ca.pem,tls.pem,tls.key}` for each name, keeping what is still good."""
+@dataclass(frozen=True)
+class Leaf:
+    """What the certificate of a component is for, whose name is its common name and its first DNS name.
+
+    `names` are further DNS names or addresses by which it is called. `serves`: it answers connections; `asks`: it opens them.
+    """
+
+    names: tuple[str, ...] = ()
+    serves: bool = True
+    asks: bool = True
+
+    def alternative_names(self, own: str) -> x509.SubjectAlternativeName:
+        """Its own name comes first: NATS takes the first name that is one of its users."""
+        return x509.SubjectAlternativeName([_general(name) for name in (own, "localhost", "127.0.0.1", *self.names)])
+
+    @property
+    def usage(self) -> x509.ExtendedKeyUsage:
+        """No more than it does: who only asks cannot be taken for a server, nor the other way round."""
+        uses = {ExtendedKeyUsageOID.SERVER_AUTH: self.serves, ExtendedKeyUsageOID.CLIENT_AUTH: self.asks}
+        return x509.ExtendedKeyUsage([use for use, wanted in uses.items() if wanted])
+
+
+PLATFORM: Mapping[str, Leaf] = {
+    NATS: Leaf(asks=False),
+    OPERATOR: Leaf(serves=False),
+    **{service.name: Leaf() for service in SERVICES},
+}
+"""Those of every deployment of ours; what else runs with it has more (`ensure_certificates(folder, {**PLATFORM, …}, now)`)."""
+
+
+def ensure_certificates(folder: Path, leaves: Mapping[str, Leaf], now: datetime) -> list[str]:
+    """Write `folder/<name>/{ca.pem,tls.pem,tls.key}` for each name, keeping what is still good; return whose are new."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     certificate, key = _authority(folder, now)
-    for name in names:
-        _leaf(folder / name, name, certificate, key, now)
+    return [name for name, leaf in leaves.items() if _written(folder / name, name, leaf, certificate, key, now)]
 
 
 def write_secret(path: Path, content: bytes) -> None:
@@ -60,38 +92,54 @@ def _authority(folder: Path, now: datetime) -> tuple[x509.Certificate, ec.Ellipt
     return certificate, key
 
 
-def _leaf(
-    folder: Path, name: str, authority: x509.Certificate, authority_key: ec.EllipticCurvePrivateKey, now: datetime
-) -> None:
+def _written(
+    folder: Path,
+    name: str,
+    leaf: Leaf,
+    authority: x509.Certificate,
+    authority_key: ec.EllipticCurvePrivateKey,
+    now: datetime,
+) -> bool:
     authority_pem = authority.public_bytes(serialization.Encoding.PEM)
-    files = {name: folder / name for name in ("ca.pem", "tls.pem", "tls.key")}
+    files = {file: folder / file for file in ("ca.pem", "tls.pem", "tls.key")}
     if all(file.exists() for file in files.values()) and files["ca.pem"].read_bytes() == authority_pem:
-        leaf = x509.load_pem_x509_certificate(files["tls.pem"].read_bytes())
-        if leaf.not_valid_after_utc - now > RENEW_BEFORE:
-            return
+        found = x509.load_pem_x509_certificate(files["tls.pem"].read_bytes())
+        if _good(found, name, leaf, now):
+            return False
     folder.mkdir(mode=0o700, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    # The service's own name comes first: NATS takes the first name that is one of its users.
-    names: list[x509.GeneralName] = [
-        x509.DNSName(name),
-        x509.DNSName("localhost"),
-        x509.IPAddress(ip_address("127.0.0.1")),
-    ]
-    leaf = (
+    fresh = (
         _builder(subject, authority.subject, key.public_key(), now, LEAF_LIFE)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(leaf.alternative_names(name), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(authority=False), critical=True)
-        .add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
-        )
+        .add_extension(leaf.usage, critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
     write_secret(files["tls.key"], _pem(key))
-    write_secret(files["tls.pem"], leaf.public_bytes(serialization.Encoding.PEM))
+    write_secret(files["tls.pem"], fresh.public_bytes(serialization.Encoding.PEM))
     write_secret(files["ca.pem"], authority_pem)
+    return True
+
+
+def _good(found: x509.Certificate, name: str, leaf: Leaf, now: datetime) -> bool:
+    """Whether a certificate says what it must, ends not soon, and was not made for longer than certificates live now."""
+    says = found.extensions
+    return (
+        found.not_valid_before_utc <= now < found.not_valid_after_utc - RENEW_BEFORE
+        and found.not_valid_after_utc - found.not_valid_before_utc <= LEAF_LIFE + BACKDATED
+        and says.get_extension_for_class(x509.SubjectAlternativeName).value == leaf.alternative_names(name)
+        and says.get_extension_for_class(x509.ExtendedKeyUsage).value == leaf.usage
+    )
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _builder(

@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import signal
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -20,7 +21,6 @@ from devstack.components import (
     MAIL,
     MOST_REPLICAS,
     NATS,
-    OPERATOR,
     POSTGRES,
     SANDBOX,
     SERVICES,
@@ -49,6 +49,9 @@ STOP_ORDER: tuple[tuple[str, ...], ...] = (
     (POSTGRES,),
 )
 """What people reach goes first, the database last; components of one layer go together."""
+
+RENEWAL_SECONDS = 3600.0
+"""Between two looks whether a certificate must be renewed; a leaf has two days left then."""
 
 
 def silent(component: str, line: str) -> None:
@@ -100,6 +103,7 @@ class Stack:
         self._mails_to_console = mails_to_console
         self._processes: dict[str, Process] = {}
         self._lock: IO[str] | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self._server = postgres.embedded(self.home)
 
     async def __aenter__(self) -> Self:
@@ -154,9 +158,14 @@ class Stack:
             if isinstance(failure, ExceptionGroup):
                 raise CannotStart("\n".join(_messages(failure))) from failure
             raise
+        self._renewing = asyncio.create_task(self._keep_certificates(), name="renew certificates")
 
     async def stop(self) -> None:
         """Stop every process in order. Safe to call twice."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
+            self._renewing = None
         for layer in STOP_ORDER:
             await asyncio.gather(
                 *(self._processes[component].stop() for component in layer if component in self._processes)
@@ -186,6 +195,23 @@ class Stack:
     async def kill(self, component: str) -> None:
         """Cut a component's power (SIGKILL) and keep it down until `start_component`."""
         await self._processes[component].kill()
+
+    async def renew_certificates(self, now: datetime) -> list[str]:
+        """Renew what ends soon; return whose. Our processes read new files by themselves, nats-server is told to."""
+        renewed = await asyncio.to_thread(
+            certificates.ensure_certificates, self.settings.tls, certificates.PLATFORM, now
+        )
+        if NATS in renewed and NATS in self._processes:
+            self._processes[NATS].send(signal.SIGHUP)
+        return renewed
+
+    async def _keep_certificates(self) -> None:
+        while True:
+            await asyncio.sleep(RENEWAL_SECONDS)
+            try:
+                await self.renew_certificates(datetime.now(UTC))
+            except OSError as error:
+                self._say(NATS, f"certificates could not be renewed: {error.strerror}")
 
     # -- before anything starts
 
@@ -221,8 +247,7 @@ class Stack:
             raise CannotStart("\n".join([*busy, hint]))
 
     def _prepare(self) -> None:
-        names = [NATS, OPERATOR, *(service.name for service in SERVICES)]
-        certificates.ensure_certificates(self.settings.tls, names, datetime.now(UTC))
+        certificates.ensure_certificates(self.settings.tls, certificates.PLATFORM, datetime.now(UTC))
         keys.ensure_keys(self.settings.secrets)
         sealing = any(service.keyset and service.name in self.components for service in SERVICES)
         if sealing and _runnable("resapermis_vault"):

@@ -18,8 +18,8 @@ import pytest
 from nats.aio.client import Client
 
 from devstack import nats as configured
-from devstack.certificates import ensure_certificates
-from devstack.components import NATS, OPERATOR, SERVICES
+from devstack.certificates import PLATFORM, ensure_certificates
+from devstack.components import NATS, OPERATOR
 from devstack.settings import ROOT
 from resapermis_kit.events.streams import API, connect, jetstream, missing, read
 from resapermis_kit.process import bus_keeper
@@ -43,7 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Nats, Pat
     """A nats-server as `make up` runs it, and the folder of certificates."""
     home, port = tmp_path_factory.mktemp("bus"), free_port()
     tls = home / "tls"
-    ensure_certificates(tls, [NATS, OPERATOR, *(service.name for service in SERVICES)], datetime.now(UTC))
+    ensure_certificates(tls, PLATFORM, datetime.now(UTC))
     config = home / "nats.conf"
     addresses = f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}"
     config.write_text(configured.configuration(*addresses, home / "store", tls / NATS), encoding="utf-8")

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
-from cryptography.x509.oid import ExtensionOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
-from devstack.certificates import LEAF_LIFE, RENEW_BEFORE, ensure_certificates
-from devstack.components import ALL_COMPONENTS, SERVICES, Ports
+from devstack import certificates
+from devstack.certificates import BACKDATED, LEAF_LIFE, PLATFORM, RENEW_BEFORE, Leaf, ensure_certificates
+from devstack.components import ALL_COMPONENTS, NATS, OPERATOR, SERVICES, Ports
 from devstack.keys import ensure_keys, ensure_keysets
 from devstack.nats import accounts
 from devstack.settings import ROOT
@@ -24,23 +25,66 @@ def leaf(folder, name):
     return x509.load_pem_x509_certificate((folder / name / "tls.pem").read_bytes())
 
 
-def test_a_certificate_names_its_service_and_loopback_and_only_its_owner_reads_the_key(tmp_path):
-    ensure_certificates(tmp_path, ["basket"], NOW)
-    certificate = leaf(tmp_path, "basket")
+def names_of(certificate):
     names = certificate.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_ALTERNATIVE_NAME).value
+    return names.get_values_for_type(x509.DNSName), [str(one) for one in names.get_values_for_type(x509.IPAddress)]
+
+
+def test_a_certificate_names_its_service_and_loopback_and_only_its_owner_reads_the_key(tmp_path):
+    ensure_certificates(tmp_path, {"basket": Leaf()}, NOW)
+    certificate = leaf(tmp_path, "basket")
     assert certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value == "basket"
-    assert names.get_values_for_type(x509.DNSName) == ["basket", "localhost"]
+    assert names_of(certificate) == (["basket", "localhost"], ["127.0.0.1"])
     for key in (tmp_path / "ca.key", tmp_path / "basket" / "tls.key"):
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
 @pytest.mark.req("S-17")
-@pytest.mark.parametrize(("later", "renewed"), [(timedelta(days=1), False), (LEAF_LIFE - RENEW_BEFORE, True)])
+@pytest.mark.parametrize(
+    ("later", "renewed"),
+    [(timedelta(days=1), []), (LEAF_LIFE - RENEW_BEFORE, ["basket"]), (-2 * BACKDATED, ["basket"])],
+    ids=["young", "a third left", "not valid yet"],
+)
 def test_a_certificate_is_kept_until_it_is_close_to_its_end(tmp_path, later, renewed):
-    ensure_certificates(tmp_path, ["basket"], NOW)
+    ensure_certificates(tmp_path, {"basket": Leaf()}, NOW)
     before = leaf(tmp_path, "basket").serial_number
-    ensure_certificates(tmp_path, ["basket"], NOW + later)
-    assert (leaf(tmp_path, "basket").serial_number != before) is renewed
+    assert ensure_certificates(tmp_path, {"basket": Leaf()}, NOW + later) == renewed
+    assert (leaf(tmp_path, "basket").serial_number != before) is bool(renewed)
+
+
+@pytest.mark.req("S-17")
+def test_certificates_live_seven_days_and_longer_ones_of_earlier_releases_are_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr(certificates, "LEAF_LIFE", timedelta(days=90))
+    ensure_certificates(tmp_path, {"basket": Leaf()}, NOW)
+    monkeypatch.undo()
+    assert ensure_certificates(tmp_path, {"basket": Leaf()}, NOW) == ["basket"]
+    made = leaf(tmp_path, "basket")
+    assert made.not_valid_after_utc - NOW == timedelta(days=7)
+
+
+def test_a_component_that_gets_another_name_gets_another_certificate(tmp_path):
+    ensure_certificates(tmp_path, {"postgres": Leaf(asks=False)}, NOW)
+    wanted = {"postgres": Leaf(names=("db.internal", "10.0.0.8"), asks=False)}
+    assert ensure_certificates(tmp_path, wanted, NOW) == ["postgres"]
+    assert names_of(leaf(tmp_path, "postgres")) == (
+        ["postgres", "localhost", "db.internal"],
+        ["127.0.0.1", "10.0.0.8"],
+    )
+    assert ensure_certificates(tmp_path, wanted, NOW) == []
+
+
+def test_who_only_asks_is_no_server_and_who_only_serves_is_no_client(tmp_path):
+    ensure_certificates(tmp_path, PLATFORM, NOW)
+    uses = {
+        name: set(leaf(tmp_path, name).extensions.get_extension_for_oid(ExtensionOID.EXTENDED_KEY_USAGE).value)
+        for name in PLATFORM
+    }
+    server, client = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
+    assert uses == {
+        NATS: {server},
+        OPERATOR: {client},
+        **{service.name: {server, client} for service in SERVICES},
+    }
 
 
 def test_the_public_keys_hold_no_private_part(tmp_path):

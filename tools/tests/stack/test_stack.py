@@ -5,8 +5,10 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from itertools import combinations
 from pathlib import Path
@@ -14,8 +16,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 import pytest_asyncio
+from cryptography import x509
 
 from devstack.background import BackgroundStack
+from devstack.certificates import LEAF_LIFE
 from devstack.components import (
     MAIL,
     MOST_REPLICAS,
@@ -117,6 +121,30 @@ async def test_a_killed_component_stays_down_until_it_is_started(stack):
     assert not await listens(stack.ports.nats)
     await stack.start_component(NATS)
     assert await listens(stack.ports.nats)
+
+
+@on_the_stack
+@pytest.mark.req("S-17")
+async def test_a_renewed_certificate_is_shown_by_nats_without_a_restart(stack):
+    async def shown():
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        _, writer = await asyncio.open_connection("127.0.0.1", stack.ports.nats, ssl=context)
+        writer.transport.abort()
+        found = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        return x509.load_der_x509_certificate(found).serial_number
+
+    async def another():
+        return await shown() not in seen
+
+    seen, pid = {await shown()}, stack.process(NATS).pid
+    assert NATS in await stack.renew_certificates(datetime.now(UTC) + LEAF_LIFE)
+    await until(another)
+    seen.add(await shown())
+    assert NATS in await stack.renew_certificates(datetime.now(UTC))  # the one before is not valid yet
+    await until(another)
+    assert await stack.renew_certificates(datetime.now(UTC)) == []
+    assert stack.process(NATS).pid == pid
 
 
 @on_the_stack
