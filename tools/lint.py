@@ -16,11 +16,12 @@ from checks.dependencies import dependency_notes, lock_has_no_host, lock_matches
 from checks.layers import contract_files, unlayered
 from checks.links import dead_links, dead_paths, misnumbered_decisions
 from checks.messages import unstated_breaks
+from checks.migrations.contracts import premature_contracts
+from checks.migrations.unchecked import unchecked_steps
 from checks.packages import imported_by_name, strays, unnamed
 from checks.places import stale
 from checks.rooms import crowded, tied
 from checks.texts import forbidden_texts
-from checks.unchecked import unchecked_steps
 from checks.versions import unequal_versions
 from compliance import complaints
 from evidence.collected import NotCollected, differences
@@ -229,6 +230,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("protos (stated breaks)", lambda: since_release(unstated_breaks, "buf")),
     ("migrations (squawk)", lambda: since_release(dangerous_migrations, "squawk")),
     ("migrations (unchecked)", lambda: since_release(unchecked_steps, "python")),
+    ("migrations (contracts)", lambda: since_release(premature_contracts, "python")),
     ("migrations as released", lambda: since_release(changed_migrations, "python")),
     ("generated contracts", generated),
     ("generated places", lambda: report(stale(ROOT))),

@@ -1,9 +1,17 @@
-"""`resapermisctl`: what an operator asks of a running ResaPermis. It reads, and changes nothing but the journal of its checks.
+"""`resapermisctl`: what an operator asks of a running ResaPermis, and does before its first start.
+
+Questions read, and change nothing but the journal of their checks:
 
     resapermisctl.py invariants [--home DIR] [--rdvpermis-control URL] [--nats-monitor URL,…] [--within SECONDS]
     resapermisctl.py dlq [--home DIR]
     resapermisctl.py compliance-check [--home DIR] [--port PORT]
     resapermisctl.py rule-preview NAME VALUE [DEPARTMENT [CATEGORY]] [--home DIR] [--port PORT]
+    resapermisctl.py platform status|wait [--within SECONDS] [--port PORT | --urls FILE | URL …]
+
+First steps make what is missing and keep what is there; `keys rotate` replaces a key in three steps:
+
+    resapermisctl.py keys init [--output DIR] [--oidc-client-secret FILE] [--smtp-password FILE] [--kubernetes | --apply] [--name NAME] [--namespace NS]
+    resapermisctl.py keys rotate principal|KEYSET add|promote|retire --output DIR
 
 Databases: RESAPERMIS_<NAME>_DATABASE_URL for each of auth_gateway, mandate, scheduling_rules, basket, audit, notification,
 or the folder of a local stack. The last two are asked as basket, with its settings. Prints JSON. Exit status: 0 all holds, 1 something does not, 2 it could not be asked.
@@ -11,10 +19,13 @@ or the folder of a local stack. The last two are asked as basket, with its setti
 
 import argparse
 import asyncio
+import getpass
 import json
 import os
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -22,13 +33,14 @@ import asyncpg
 from ctl import compliance, dead_letters
 from ctl.addresses import Addresses, UnknownAddress, of_environment, of_home
 from ctl.invariants import Unreadable, until_settled
+from ctl.steps import cluster, keys, platform
 
 HOLDS, BROKEN, NOT_ASKED = 0, 1, 2
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
     """Parse the command line; exits with 2 when it cannot be read."""
-    parser = argparse.ArgumentParser(prog="resapermisctl", description="Asks a running ResaPermis; changes nothing.")
+    parser = argparse.ArgumentParser(prog="resapermisctl", description="Asks a running ResaPermis, and prepares one.")
     commands = parser.add_subparsers(dest="command", required=True)
     invariants = commands.add_parser("invariants", help="check on live data that nothing was lost, doubled or oversold")
     invariants.add_argument("--home", type=Path, help="folder of a local stack (make up: .resapermis)")
@@ -49,7 +61,38 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     for asked in (check, preview):
         asked.add_argument("--home", type=Path, help="folder of a local stack (make up: .resapermis)")
         asked.add_argument("--port", type=int, default=8080, help="its port (default 8080)")
+    _platform_arguments(commands.add_parser("platform", help="whether every process is ready"))
+    _keys_arguments(commands.add_parser("keys", help="make the secrets of a deployment, replace a key"))
     return parser.parse_args(given)
+
+
+def _platform_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("step", choices=("status", "wait"), help="ask once, or until all are ready")
+    parser.add_argument(
+        "urls", nargs="*", metavar="URL", help="http://host:port/readyz; each address of the name is asked"
+    )
+    parser.add_argument("--urls", dest="file", type=Path, help="a file with one a line")
+    parser.add_argument("--port", type=int, default=8080, help="port of a local stack, where no URL is named")
+    parser.add_argument("--within", type=float, default=600.0, help="seconds that `wait` waits (default 600)")
+
+
+def _keys_arguments(parser: argparse.ArgumentParser) -> None:
+    steps = parser.add_subparsers(dest="step", required=True)
+    init = steps.add_parser("init", help="make every key that is missing, and keep what is there")
+    init.add_argument("--output", type=Path, help="folder that keeps them; without one they are only handed on")
+    init.add_argument("--oidc-client-secret", metavar="FILE", help="the provider's secret for us; - asks for it")
+    init.add_argument("--smtp-password", metavar="FILE", help="the mail server's password; - asks for it")
+    where = init.add_mutually_exclusive_group()
+    where.add_argument("--kubernetes", action="store_true", help="print them as Secrets, for kubectl create -f -")
+    where.add_argument(
+        "--apply", action="store_true", help="in a pod: make the Secrets that are missing in its namespace"
+    )
+    init.add_argument("--name", default="resapermis", help="how the Secrets' names begin (the release's name)")
+    init.add_argument("--namespace", default="", help="namespace of the Secrets that are printed")
+    rotate = steps.add_parser("rotate", help="replace a key in three steps")
+    rotate.add_argument("which", choices=keys.SETS)
+    rotate.add_argument("turn", choices=keys.STEPS)
+    rotate.add_argument("--output", type=Path, required=True, help="the folder that keeps the keys")
 
 
 def databases(asked: argparse.Namespace) -> Addresses:
@@ -67,24 +110,89 @@ def show_dead_letters(where: Addresses) -> int:
     return BROKEN if found else HOLDS
 
 
-def main(given: Sequence[str]) -> int:
-    """Run one command; returns HOLDS, BROKEN or NOT_ASKED."""
-    asked = arguments(given)
-    try:
-        if asked.command == "compliance-check":
-            return compliance.ask(["compliance-check"], asked.home, asked.port)
-        if asked.command == "rule-preview":
-            return compliance.ask(["preview", *asked.words], asked.home, asked.port)
-        if asked.command == "dlq":
-            return show_dead_letters(databases(asked))
-        where = databases(asked).reading(asked.rdvpermis_control, asked.nats_monitor)
-        report = asyncio.run(until_settled(where, asked.within))
-    except (UnknownAddress, Unreadable) as reason:
-        print(f"resapermisctl: {reason}", file=sys.stderr)
-        return NOT_ASKED
+def ask_platform(asked: argparse.Namespace) -> int:
+    """Print what each process says; BROKEN where one is not ready. OSError for a file that cannot be read."""
+    urls = asked.urls or (platform.of_file(asked.file) if asked.file else platform.local(asked.port))
+    waiting = platform.until_ready(urls, asked.within) if asked.step == "wait" else platform.status(urls)
+    report = platform.as_json(asyncio.run(waiting))
+    print(json.dumps(report, indent=2))
+    return HOLDS if report["ready"] else BROKEN
+
+
+def make_keys(asked: argparse.Namespace) -> int:
+    """`keys init`: prints names, or Secrets where they are asked for; never a key beside them."""
+    given = {keys.CLIENT_SECRET: asked.oidc_client_secret, keys.MAIL_PASSWORD: asked.smtp_password}
+    if asked.output is None and not (asked.kubernetes or asked.apply):
+        raise keys.Refused("name a folder (--output), or where to hand the keys on (--kubernetes, --apply)")
+    with _kept(asked.output) as folder:
+        made = keys.init(folder, {name: _secret(name, file) for name, file in given.items() if file})
+        secrets = cluster.secrets_of(folder, asked.name)
+        if asked.kubernetes:
+            print(json.dumps(cluster.listed(secrets, asked.namespace), indent=2))
+        elif asked.apply:
+            print(json.dumps(cluster.create(secrets, cluster.ApiServer.of_pod()), indent=2))
+        else:
+            print(json.dumps({"made": made}, indent=2))
+    return HOLDS
+
+
+@contextmanager
+def _kept(folder: Path | None) -> Iterator[Path]:
+    """The operator's folder, or one that is gone with this process."""
+    if folder is not None:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as gone:
+        yield Path(gone)
+
+
+def _secret(name: str, file: str) -> str:
+    """What a file holds without its last line end; "-": what is typed, unseen, or comes on standard input."""
+    if file != "-":
+        return Path(file).read_text(encoding="utf-8").rstrip("\n")
+    return getpass.getpass(f"{name}: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+
+
+def do_step(asked: argparse.Namespace) -> int:
+    """Run a command that makes something; HOLDS, or the reason why not as an exception."""
+    if asked.step == "init":
+        return make_keys(asked)
+    print(f"{asked.which}: {keys.rotate(asked.output, asked.which, asked.turn)}")
+    return HOLDS
+
+
+def check_invariants(asked: argparse.Namespace) -> int:
+    """Print the report; Unreadable when something does not answer."""
+    where = databases(asked).reading(asked.rdvpermis_control, asked.nats_monitor)
+    report = asyncio.run(until_settled(where, asked.within))
     print(json.dumps(report.as_json(), indent=2))
     return HOLDS if report.holds else BROKEN
 
 
-if __name__ == "__main__":
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "invariants": check_invariants,
+    "dlq": lambda asked: show_dead_letters(databases(asked)),
+    "compliance-check": lambda asked: compliance.ask(["compliance-check"], asked.home, asked.port),
+    "rule-preview": lambda asked: compliance.ask(["preview", *asked.words], asked.home, asked.port),
+    "platform": ask_platform,
+    "keys": do_step,
+}
+
+
+def main(given: Sequence[str]) -> int:
+    """Run one command; returns HOLDS, BROKEN or NOT_ASKED."""
+    asked = arguments(given)
+    try:
+        return COMMANDS[asked.command](asked)
+    except (UnknownAddress, Unreadable, keys.Refused, cluster.NoCluster, OSError) as reason:
+        print(f"resapermisctl: {reason}", file=sys.stderr)
+        return NOT_ASKED
+
+
+def command() -> None:
+    """The console script of the ops image."""
     sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    command()

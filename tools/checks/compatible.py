@@ -60,6 +60,11 @@ VERSIONS = "*/src/*/migrations/versions"
 LIMITS = "SET lock_timeout = '4s';\nSET statement_timeout = '5s';\n"
 """With which the kit connects to migrate: a migration that would wait longer undoes itself."""
 _AT = re.compile(r"migrations\.sql:(\d+):\d+: ")
+CONTRACTS_AFTER = "contracts_after"
+"""The constant in which a migration says since which release nobody minds what it takes away (checks.migrations.contracts)."""
+_CONTRACTING = re.compile(r"\b(?:ban-drop-column|ban-drop-table|renaming-column|renaming-table)\b")
+"""Squawk's rules about peers of the release before; a migration that says so is judged by contracts.py instead."""
+_RUNNING = re.compile(r"-- Running upgrade \S* ?-> (\w+)")
 NOT_ABOUT_LOCKS = ("prefer-bigint-over-int", "prefer-bigint-over-smallint", "prefer-text-field", "prefer-identity")
 """Squawk's rules of taste: a type is chosen by what it holds."""
 
@@ -215,9 +220,27 @@ def _squawked(migrations: Path, known: set[str], squawk: str) -> Iterator[str]:
     )
     if done.returncode != 0:
         written = sql.splitlines()
+        contracting = _contracting(migrations / "versions")
         for line in (done.stdout + done.stderr).splitlines():
             number = _AT.match(line)
-            yield f"{line[number.end() :]}: {written[int(number[1])]}" if number else line  # counted from 0
+            if number is None:
+                yield line
+            elif not (_CONTRACTING.search(line) and _revision_at(written, int(number[1])) in contracting):
+                yield f"{line[number.end() :]}: {written[int(number[1])]}"  # counted from 0
+
+
+def _contracting(versions: Path) -> set[str | None]:
+    """Revisions of the migrations that say after which release they contract."""
+    found = (constants_of(file) for file in versions.glob("*.py"))
+    return {one["revision"] for one in found if CONTRACTS_AFTER in one}
+
+
+def _revision_at(written: list[str], number: int) -> str | None:
+    """The migration that wrote a line, by Alembic's comment above it."""
+    for line in reversed(written[: number + 1]):
+        if (running := _RUNNING.match(line)) is not None:
+            return running[1]
+    return None
 
 
 def _head(versions: Path, known: set[str]) -> str | None:
@@ -225,12 +248,13 @@ def _head(versions: Path, known: set[str]) -> str | None:
     after: dict[str, str | None] = {}
     for file in versions.glob("*.py"):
         if file.name in known:
-            constants = _constants(file)
+            constants = constants_of(file)
             after[str(constants["revision"])] = constants.get("down_revision")
     return next((revision for revision in after if revision not in after.values()), None)
 
 
-def _constants(file: Path) -> Mapping[str, str | None]:
+def constants_of(file: Path) -> Mapping[str, str | None]:
+    """The texts that a module gives names to, such as `revision`."""
     found: dict[str, str | None] = {}
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):

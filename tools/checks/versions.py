@@ -30,7 +30,7 @@ def unequal_versions(root: Path) -> list[str]:
 
 def written(root: Path) -> dict[str, str]:
     """The version that each package says, by its file; the lock of the interface says it twice."""
-    files = [root / "pyproject.toml", *sorted(root.glob("*/*/pyproject.toml"))]
+    files = [root / "pyproject.toml", root / "tools/pyproject.toml", *sorted(root.glob("*/*/pyproject.toml"))]
     found = {
         file.relative_to(root).as_posix(): str(tomllib.loads(file.read_text(encoding="utf-8"))["project"]["version"])
         for file in files

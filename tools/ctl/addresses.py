@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from devstack import postgres
 from devstack.components import SERVICES
 
 DATABASES = tuple(sorted({service.database for service in SERVICES}))
@@ -46,6 +45,8 @@ def of_environment(environment: Mapping[str, str]) -> Addresses:
 
 def of_home(home: Path) -> Addresses:
     """The embedded server of a local stack that runs in `home`."""
+    from devstack import postgres  # noqa: PLC0415 - wants PostgreSQL's programs, which no image has
+
     server = postgres.embedded(home.resolve())
     if not (server.data / "PG_VERSION").exists():
         msg = f"no local stack keeps its data in {home}"

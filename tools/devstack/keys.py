@@ -16,7 +16,15 @@ PART_OF = {"egress": "auth-gateway"}
 
 
 def ensure_keys(folder: Path) -> None:
-    """Write what is missing in `folder`: principal.jwk.json, principal.jwks.json, oidc-client-secret."""
+    """Write what is missing in `folder`: the pair of principals, and the secret that the sandbox shares with us."""
+    ensure_principal(folder)
+    client = folder / "oidc-client-secret"
+    if not client.exists():
+        write_secret(client, secrets.token_urlsafe(32).encode())
+
+
+def ensure_principal(folder: Path) -> None:
+    """Write principal.jwk.json and principal.jwks.json into `folder` unless both are there."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     private, public = folder / "principal.jwk.json", folder / "principal.jwks.json"
     if not (private.exists() and public.exists()):
@@ -24,9 +32,6 @@ def ensure_keys(folder: Path) -> None:
         key = OKPKey.generate_key("Ed25519", parameters, private=True)
         write_secret(public, json.dumps({"keys": [key.as_dict(private=False)]}).encode())
         write_secret(private, json.dumps(key.as_dict(private=True)).encode())
-    client = folder / "oidc-client-secret"
-    if not client.exists():
-        write_secret(client, secrets.token_urlsafe(32).encode())
 
 
 def ensure_keysets(folder: Path) -> None:

@@ -78,6 +78,7 @@ async def test_a_booking_published_on_the_bus_is_in_the_inbox_and_in_the_mail(
         "RESAPERMIS_SMTP_URL": f"smtp://127.0.0.1:{mail_server.port}",
         "RESAPERMIS_MAIL_FROM": "ResaPermis <no-reply@resapermis.example>",
         "RESAPERMIS_DELIVER_SECONDS": "0.05",
+        "RESAPERMIS_LEAVE_SECONDS": "2",
     }
     bus = await make_bus("basket")
     await make_all_streams(bus)
@@ -110,8 +111,15 @@ async def test_a_booking_published_on_the_bus_is_in_the_inbox_and_in_the_mail(
             return len(mail_server.mails) == 3
 
         await eventually(mailed, seconds=20)
-        await channel.close()
         process.send_signal(signal.SIGTERM)
+
+        async def leaving() -> bool:
+            return not await asyncio.to_thread(_ready, metrics)
+
+        await eventually(leaving, seconds=5)
+        late = await peers.call(stub.ListNotices, pb.ListNoticesRequest(), principal=who)
+        assert [notice.id for notice in late.notices] == [announced.notice_id], "who has not heard of it is answered"
+        await channel.close()
         assert await asyncio.wait_for(process.wait(), 20) == 0
         assert process.stdout is not None
         logged = (await process.stdout.read()).decode()

@@ -10,7 +10,8 @@ import pytest
 import lint
 import releases
 from checks import compatible
-from checks.unchecked import KIT_STEPS_FILE, unchecked_steps
+from checks.migrations.contracts import premature_contracts
+from checks.migrations.unchecked import KIT_STEPS_FILE, unchecked_steps
 from releases import NoRelease
 
 BIN = Path(__file__).resolve().parents[3] / ".venv" / "bin"
@@ -432,3 +433,110 @@ def test_definitions_that_squawk_judges_want_no_reason(root: Path, sql: str) -> 
     released = commit(root)
     migration(root, "0002", "0001", f'op.execute("""{sql}""")  # DO $$')
     assert unchecked_steps(root, released, "") == []
+
+
+# A contract comes a release after the code that does without
+
+
+PUBLISHED = "v0.2.0: {}\nv0.3.0: {}\n"
+TABLE = 'import sqlalchemy as sa\n\nones = sa.Table("one", sa.MetaData(), sa.Column("id", sa.BigInteger){})\n'
+
+
+def contract(root: Path, revision: str, before: str, step: str, after: str | None) -> None:
+    migration(root, revision, before, step)
+    file = versions(root) / f"{revision}_x.py"
+    if after is not None:
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace("\n\ndef ", f'\ncontracts_after = "{after}"\n\ndef '), encoding="utf-8")
+
+
+@pytest.fixture
+def two_releases(root: Path) -> tuple[str, str]:
+    """v0.2.0 has a column `title`; v0.3.0 has it in its database still, and declares it no more."""
+    migration(root, "0001", None, FIRST.replace("primary_key=True)", 'primary_key=True), sa.Column("title", sa.Text)'))
+    write(root, "services/one/src/resapermis_one/tables.py", TABLE.format(', sa.Column("title", sa.Text)'))
+    first = commit(root)
+    write(root, "services/one/src/resapermis_one/tables.py", TABLE.format(""))
+    second = commit(root)
+    write(root, "docs/releases.yaml", PUBLISHED.format(first, second))
+    return first, second
+
+
+CONTRACTS = (
+    "op.drop_column('one', 'title')",
+    "op.execute('ALTER TABLE IF EXISTS one DROP title')",
+    "op.alter_column('one', 'title', new_column_name='name')",
+    "op.drop_table('one')",
+    "op.rename_table('one', 'two')",
+    "op.alter_column('one', 'title', nullable=False)",
+    "op.alter_column('one', 'title', server_default=None)",
+    "op.alter_column('one', 'title', type_=sa.String(10))",
+    "op.execute('ALTER TABLE one ADD CONSTRAINT one_title_check CHECK (length(title) < 10) NOT VALID')",
+    "op.execute('CREATE UNIQUE INDEX CONCURRENTLY one_title_idx ON one (title)')",
+    "op.execute('ALTER TABLE one ADD COLUMN more text NOT NULL')",
+    "op.execute('ALTER TABLE one ADD COLUMN more text, DROP COLUMN title')",
+)
+EXPANSIONS = (
+    "op.execute('ALTER TABLE one ADD COLUMN IF NOT EXISTS more text')",
+    "op.execute(\"ALTER TABLE one ADD COLUMN more text NOT NULL DEFAULT ''\")",
+    "op.execute('ALTER TABLE one ALTER COLUMN title DROP NOT NULL')",
+    "op.execute('ALTER TABLE one DROP CONSTRAINT one_pkey')",
+    "op.execute('CREATE INDEX CONCURRENTLY one_title_idx ON one (title)')",
+    "op.create_table('two', sa.Column('id', sa.BigInteger, nullable=False))\n    op.drop_table('two')",
+    "op.execute('CREATE TABLE two (id int)')\n    op.execute('CREATE UNIQUE INDEX two_idx ON two (id)')",
+    "op.execute('ALTER TABLE one ADD COLUMN more text')\n    op.drop_column('one', 'more')",
+)
+
+
+@pytest.mark.parametrize("step", CONTRACTS)
+def test_what_the_last_release_may_have_goes_only_after_a_release_that_does_without(
+    root: Path, two_releases: tuple[str, str], step: str
+) -> None:
+    contract(root, "0002", "0001", step, None)
+    (told,) = premature_contracts(root, two_releases[1], "")
+    assert told.startswith("services/one/src/resapermis_one/migrations/versions/0002_x.py:10: `")
+    assert "contracts_after" in told
+    contract(root, "0002", "0001", step, "v0.4.0")
+    (told,) = premature_contracts(root, two_releases[1], "")
+    assert "v0.4.0 is in no line of docs/releases.yaml" in told
+
+
+@pytest.mark.parametrize("step", CONTRACTS[1:3])
+def test_a_release_that_still_declares_what_goes_does_not_do_without_it(
+    root: Path, two_releases: tuple[str, str], step: str
+) -> None:
+    contract(root, "0002", "0001", step, "v0.2.0")
+    (told,) = premature_contracts(root, two_releases[1], "")
+    assert told.endswith("v0.2.0 still declares it in its tables")
+    contract(root, "0002", "0001", step, "v0.3.0")
+    assert premature_contracts(root, two_releases[1], "") == []
+
+
+@pytest.mark.parametrize("step", EXPANSIONS)
+def test_what_the_last_release_does_not_know_may_come_and_go(
+    root: Path, two_releases: tuple[str, str], step: str
+) -> None:
+    contract(root, "0002", "0001", step, None)
+    assert premature_contracts(root, two_releases[1], "") == []
+    contract(root, "0002", "0001", step, "v0.3.0")
+    (told,) = premature_contracts(root, two_releases[1], "")
+    assert "takes nothing away" in told
+
+
+def test_what_was_released_has_contracted_already(root: Path, two_releases: tuple[str, str]) -> None:
+    contract(root, "0002", "0001", CONTRACTS[0], None)
+    assert premature_contracts(root, commit(root), "") == []
+
+
+def test_squawk_leaves_a_contract_that_says_its_release_to_this_check_and_no_other(
+    root: Path, two_releases: tuple[str, str]
+) -> None:
+    squawk = str(BIN / "squawk")
+    contract(root, "0002", "0001", CONTRACTS[1], None)
+    assert any("ban-drop-column" in line for line in compatible.dangerous_migrations(root, two_releases[1], squawk))
+    contract(root, "0002", "0001", CONTRACTS[1], "v0.3.0")
+    assert compatible.dangerous_migrations(root, two_releases[1], squawk) == []
+    contract(root, "0003", "0002", "op.execute('ALTER TABLE one DROP COLUMN id')", None)
+    assert any("ban-drop-column" in line for line in compatible.dangerous_migrations(root, two_releases[1], squawk))
+    contract(root, "0003", "0002", CONTRACTS[5], "v0.3.0")
+    assert compatible.dangerous_migrations(root, two_releases[1], squawk) != [], "a lock harms whatever it is for"

@@ -1,4 +1,4 @@
-"""The run loop of a process: start in order, report ready, drain on SIGTERM."""
+"""The run loop of a process: start in order, report ready; on SIGTERM leave, take nothing new, finish, close."""
 
 import asyncio
 import gc
@@ -90,8 +90,10 @@ async def serve(
         health.started = True
         log.info("ready", grpc=settings.grpc_listen)
         await stop.wait()
-        log.info("draining")
         health.started = False
+        log.info("leaving", seconds=settings.leave_seconds)
+        await asyncio.sleep(settings.leave_seconds)
+        log.info("draining")
         await server.stop(settings.drain_seconds)
         for closer in process.closers:
             await closer()

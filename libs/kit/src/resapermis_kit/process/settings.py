@@ -86,8 +86,10 @@ class ServiceSettings(BusSettings):
     """host:port for gRPC."""
     principal_jwks: Path
     """Public keys with which the gateway signs who is asking."""
+    leave_seconds: float = 0.0
+    """How long a process goes on after SIGTERM as before, but for `/readyz`, so that whoever hands it work hears of it first."""
     drain_seconds: float = 10.0
-    """How long calls under way may go on after SIGTERM."""
+    """How long calls under way may go on once nothing new is taken."""
 
     def peer(self, name: str) -> str:
         """Address of a peer by its service name: the field `peer_<name>` of the service's own settings.

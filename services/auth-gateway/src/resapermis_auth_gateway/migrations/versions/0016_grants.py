@@ -4,6 +4,7 @@ from alembic import op
 
 revision = "0016"
 down_revision = "0015"
+contracts_after = "v0.2.0"  # writes tokens of the kinds access and refresh, no grant
 
 
 def upgrade() -> None:

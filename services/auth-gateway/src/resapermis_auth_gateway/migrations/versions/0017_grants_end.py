@@ -4,6 +4,7 @@ from alembic import op
 
 revision = "0017"
 down_revision = "0016"
+contracts_after = "v0.2.0"  # writes tokens of the kinds access and refresh, without an end
 
 
 def upgrade() -> None:

@@ -7,20 +7,18 @@ calls of `op`, of SQLAlchemy and of the kit's steps, one after the other. All el
 """
 
 import ast
-import inspect
-import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from checks.compatible import VERSIONS, as_sql, released_migrations
+from checks.compatible import VERSIONS, released_migrations
+from checks.migrations.statements import NAME, altered, found_in, statements
 
 KIT_STEPS = "resapermis_kit.database.schema"
 KIT_STEPS_FILE = "libs/kit/src/resapermis_kit/database/schema.py"
 WANTED = "squawk does not see what it does; say it otherwise, or `# unchecked: why it harms nobody` beside it"
 _REASON = re.compile(r"#\s*unchecked:\s*\w\S*\s+\w+")
 
-_NAME = r"[\w.]+"
 _NO_ROWS = r"(?!.*\b(?:DELETE|MERGE|TRUNCATE|UPDATE|USING|SELECT|WITH|EXECUTE)\b)"
 _DEFINITIONS = re.compile(
     "|".join(
@@ -29,29 +27,23 @@ _DEFINITIONS = re.compile(
             "COMMIT",
             r"SET (?:LOCAL )?(?:lock_timeout|statement_timeout) ?(?:=|TO) ?\S+",
             r"(?:INSERT INTO|UPDATE) alembic_version\b(?!.*\b(?:FROM|SELECT|WITH)\b).*",
-            rf"INSERT INTO {_NAME} ?(?:\([^()]*\) ?)?VALUES\b{_NO_ROWS}.*",
-            rf"CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?{_NAME} ?\((?!.*\bAS \(?(?:WITH|SELECT|TABLE|VALUES|EXECUTE)\b).*",
-            rf"CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?{_NAME} ON .*",
+            rf"INSERT INTO {NAME} ?(?:\([^()]*\) ?)?VALUES\b{_NO_ROWS}.*",
+            rf"CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?{NAME} ?\((?!.*\bAS \(?(?:WITH|SELECT|TABLE|VALUES|EXECUTE)\b).*",
+            rf"CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?{NAME} ON .*",
             "CREATE SEQUENCE .*",
-            rf"CREATE TYPE {_NAME} AS ENUM .*",
+            rf"CREATE TYPE {NAME} AS ENUM .*",
             "COMMENT ON .*",
             "DROP (?:TABLE|INDEX) .*",
-            rf"ALTER INDEX (?:IF EXISTS )?{_NAME} RENAME TO {_NAME}",
-            rf"ALTER TYPE {_NAME} ADD VALUE .*",
+            rf"ALTER INDEX (?:IF EXISTS )?{NAME} RENAME TO {NAME}",
+            rf"ALTER TYPE {NAME} ADD VALUE .*",
         )
     ),
     re.IGNORECASE,
 )
-_ALTER_TABLE = re.compile(rf"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?{_NAME} (?P<actions>.*)", re.IGNORECASE)
 _ACTION = re.compile(
     r"(?:ADD|DROP COLUMN|DROP CONSTRAINT|VALIDATE CONSTRAINT|RENAME)\b.*"
-    rf"|ALTER (?:COLUMN )?{_NAME} (?:(?:SET|DROP) (?:DEFAULT|NOT NULL)|(?:SET DATA )?TYPE)\b{_NO_ROWS}.*",
+    rf"|ALTER (?:COLUMN )?{NAME} (?:(?:SET|DROP) (?:DEFAULT|NOT NULL)|(?:SET DATA )?TYPE)\b{_NO_ROWS}.*",
     re.IGNORECASE,
-)
-_TOKEN = re.compile(
-    r"""(?P<comment>--[^\n]*) | (?P<block>/\*) | (?P<dollar>\$(?:[A-Za-z_]\w*)?\$) | (?P<escaped>\b[eE]'(?:[^'\\]|''|\\.)*')
-    | (?P<string>'(?:[^']|'')*') | (?P<quoted>"(?:[^"]|"")*") | (?P<end>;) | (?P<other>\w+|\s+|.)""",
-    re.VERBOSE | re.DOTALL,
 )
 
 
@@ -61,9 +53,10 @@ def unchecked_steps(root: Path, commit: str, _program: str) -> list[str]:
     for versions in sorted((root / "services").glob(VERSIONS)):
         known = released.get(versions.parts[-3], set())
         new = {str(file): file for file in sorted(versions.glob("*.py")) if file.name not in known}
+        written = found_in(versions.parent, known, new, unseen) if new else {}
         for name, file in new.items():
             source = file.read_text(encoding="utf-8")
-            found = {*steps_of_source(source), *(_steps_of_sql(versions.parent, known, new).get(name, ()))}
+            found = {*steps_of_source(source), *written.get(name, ())}
             wrong += [
                 f"{file.relative_to(root)}:{number}: {what}: {WANTED}"
                 for number, what in sorted(found)
@@ -83,105 +76,19 @@ def unchecked_steps(root: Path, commit: str, _program: str) -> list[str]:
 # The SQL
 
 
-class _Traced(io.StringIO):
-    """Each statement with the line of the migration that wrote it."""
-
-    def __init__(self, migrations: dict[str, Path]) -> None:
-        super().__init__()
-        self._migrations = migrations
-        self.statements: dict[str, set[tuple[int, str]]] = {}
-
-    def write(self, text: str, /) -> int:
-        where = _caller(self._migrations)
-        if where is not None:
-            name, number = where
-            self.statements.setdefault(name, set()).update((number, what) for what in unseen(text))
-        return super().write(text)
-
-
-def _caller(migrations: dict[str, Path]) -> tuple[str, int] | None:
-    frame = inspect.currentframe()
-    while frame is not None and frame.f_code.co_filename not in migrations:
-        frame = frame.f_back
-    return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
-
-
-def _steps_of_sql(folder: Path, known: set[str], new: dict[str, Path]) -> dict[str, set[tuple[int, str]]]:
-    traced = _Traced(new)
-    try:
-        as_sql(folder, known, written=traced)
-    except ValueError:
-        return {}  # told by dangerous_migrations
-    return traced.statements
-
-
 def unseen(sql: str) -> Iterator[str]:
     """The beginning of each statement that is no definition which squawk judges, without its comments."""
     if re.search("squawk-ignore", sql, re.IGNORECASE):
         yield "squawk-ignore"
     for statement in statements(sql):
-        altered = _ALTER_TABLE.fullmatch(statement)
+        table = altered(statement)
         known = (
-            all(_ACTION.fullmatch(action) for action in _parts(altered["actions"]))
-            if altered
+            all(_ACTION.fullmatch(action) for action in table[1])
+            if table is not None
             else _DEFINITIONS.fullmatch(statement)
         )
         if not known:
             yield f"`{statement[:40].strip()}`"
-
-
-def statements(sql: str) -> Iterator[str]:
-    """Each statement on one line: comments gone, strings and bodies empty, quoted names bare."""
-    words: list[str] = []
-    at = 0
-    while (token := _TOKEN.match(sql, at)) is not None:
-        at, kind, text = token.end(), token.lastgroup, token[0]
-        if kind == "comment":
-            text = " "
-        elif kind == "block":
-            at, text = _end_of_comment(sql, at), " "
-        elif kind == "dollar":
-            end = sql.find(text, at)
-            at, text = (len(sql) if end < 0 else end + len(text)), "''"
-        elif kind in {"string", "escaped"}:
-            text = "''"
-        elif kind == "quoted":
-            text = re.sub(r"\W", "_", text[1:-1])
-        if kind == "end":
-            yield from _line(words)
-            words = []
-        else:
-            words.append(text)
-    yield from _line(words)
-
-
-def _line(words: list[str]) -> Iterator[str]:
-    line = " ".join("".join(words).split())
-    if line:
-        yield line
-
-
-def _end_of_comment(sql: str, at: int) -> int:
-    """PostgreSQL's comments stand in one another."""
-    depth = 1
-    for mark in re.compile(r"/\*|\*/").finditer(sql, at):
-        depth += 1 if mark[0] == "/*" else -1
-        if depth == 0:
-            return mark.end()
-    return len(sql)
-
-
-def _parts(actions: str) -> Iterator[str]:
-    """Parted by commas, but not within brackets."""
-    depth, part = 0, ""
-    for sign in actions:
-        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(sign, 0)
-        if sign == "," and depth == 0:
-            yield part.strip()
-            part = ""
-        else:
-            part += sign
-    yield part.strip()
 
 
 # The Python
