@@ -4,7 +4,7 @@ SHELL := /usr/bin/env bash
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 
-.PHONY: help setup up demo test test-long lint protos bench chaos lock web openapi places compliance controls crossings images clean
+.PHONY: chart help setup up demo test test-long lint protos bench chaos lock web openapi places compliance controls crossings images clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,8 +56,11 @@ controls: setup ## see each shown requirement's test fail without the line behin
 crossings: setup ## count the files that a request crosses, on a stack of its own; prints JSON
 	@exec $(PY) tools/crossings.py
 
+chart: setup ## render the Helm chart in every size and check it; ARGS=write writes what it takes from elsewhere
+	@cd tools && exec ../$(PY) -m chart.whole $(ARGS)
+
 images: ## build every container image with podman, buildah or docker
 	@exec tools/images.sh
 
 clean: ## remove the environment, the local data and what was built
-	rm -rf .venv .resapermis web/node_modules web/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-chart .resapermis web/node_modules web/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

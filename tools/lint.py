@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from chart import whole as chart
+from chart.helm import NotRendered
 from checks.actions import actions_without_text
 from checks.compatible import UNBOUND, broken_messages, changed_migrations, dangerous_migrations, last_release
 from checks.dependencies import dependency_notes, lock_has_no_host, lock_matches
@@ -204,6 +206,14 @@ def web() -> None:
     run(str(BIN / "npm"), "run", "--silent", "check", folder=ROOT / "web")
 
 
+def charted() -> None:
+    """The chart is linted, rendered in each size and judged; its copies are what they come from."""
+    try:
+        report([*chart.lint(), *chart.structure()])
+    except NotRendered as refused:
+        raise Wrong(str(refused)) from None
+
+
 def since_release(judge: Callable[[Path, str, str], list[str]], program: str) -> str:
     """What has come since the last release does not break it; say which that is."""
     try:
@@ -248,6 +258,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("packages", lambda: report([*strays(ROOT), *unnamed(ROOT), *imported_by_name(ROOT)])),
     ("shell scripts", shell),
     ("Containerfile (hadolint)", containers),
+    ("chart (helm)", charted),
     ("web (biome, tsc, rooms)", web),
 )
 

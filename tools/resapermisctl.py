@@ -10,7 +10,7 @@ Questions read, and change nothing but the journal of their checks:
 
 First steps make what is missing and keep what is there; `keys rotate` replaces a key in three steps:
 
-    resapermisctl.py keys init [--output DIR] [--oidc-client-secret FILE] [--smtp-password FILE] [--kubernetes | --apply] [--name NAME] [--namespace NS]
+    resapermisctl.py keys init [--output DIR] [--oidc-client-secret FILE] [--smtp-password FILE] [--kubernetes | --apply] [--name NAME] [--namespace NS] [--database-host HOST]
     resapermisctl.py keys rotate principal|KEYSET add|promote|retire --output DIR
 
 Databases: RESAPERMIS_<NAME>_DATABASE_URL for each of auth_gateway, mandate, scheduling_rules, basket, audit, notification,
@@ -33,7 +33,7 @@ import asyncpg
 from ctl import compliance, dead_letters
 from ctl.addresses import Addresses, UnknownAddress, of_environment, of_home
 from ctl.invariants import Unreadable, until_settled
-from ctl.steps import cluster, keys, platform
+from ctl.steps import cluster, databases, keys, platform
 
 HOLDS, BROKEN, NOT_ASKED = 0, 1, 2
 
@@ -88,6 +88,9 @@ def _keys_arguments(parser: argparse.ArgumentParser) -> None:
         "--apply", action="store_true", help="in a pod: make the Secrets that are missing in its namespace"
     )
     init.add_argument("--name", default="resapermis", help="how the Secrets' names begin (the release's name)")
+    init.add_argument(
+        "--database-host", default="", help="PostgreSQL's host[:port]: roles' passwords and URLs too, as Secrets"
+    )
     init.add_argument("--namespace", default="", help="namespace of the Secrets that are printed")
     rotate = steps.add_parser("rotate", help="replace a key in three steps")
     rotate.add_argument("which", choices=keys.SETS)
@@ -95,7 +98,7 @@ def _keys_arguments(parser: argparse.ArgumentParser) -> None:
     rotate.add_argument("--output", type=Path, required=True, help="the folder that keeps the keys")
 
 
-def databases(asked: argparse.Namespace) -> Addresses:
+def addresses(asked: argparse.Namespace) -> Addresses:
     """Where the databases are; Unknown when they are not named."""
     return of_home(asked.home) if asked.home is not None else of_environment(os.environ)
 
@@ -127,6 +130,8 @@ def make_keys(asked: argparse.Namespace) -> int:
     with _kept(asked.output) as folder:
         made = keys.init(folder, {name: _secret(name, file) for name, file in given.items() if file})
         secrets = cluster.secrets_of(folder, asked.name)
+        if asked.database_host:
+            secrets += databases.secrets_of(folder, asked.name, asked.database_host)
         if asked.kubernetes:
             print(json.dumps(cluster.listed(secrets, asked.namespace), indent=2))
         elif asked.apply:
@@ -163,7 +168,7 @@ def do_step(asked: argparse.Namespace) -> int:
 
 def check_invariants(asked: argparse.Namespace) -> int:
     """Print the report; Unreadable when something does not answer."""
-    where = databases(asked).reading(asked.rdvpermis_control, asked.nats_monitor)
+    where = addresses(asked).reading(asked.rdvpermis_control, asked.nats_monitor)
     report = asyncio.run(until_settled(where, asked.within))
     print(json.dumps(report.as_json(), indent=2))
     return HOLDS if report.holds else BROKEN
@@ -171,7 +176,7 @@ def check_invariants(asked: argparse.Namespace) -> int:
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "invariants": check_invariants,
-    "dlq": lambda asked: show_dead_letters(databases(asked)),
+    "dlq": lambda asked: show_dead_letters(addresses(asked)),
     "compliance-check": lambda asked: compliance.ask(["compliance-check"], asked.home, asked.port),
     "rule-preview": lambda asked: compliance.ask(["preview", *asked.words], asked.home, asked.port),
     "platform": ask_platform,

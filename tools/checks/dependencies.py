@@ -53,8 +53,12 @@ def lock_matches(root: Path) -> list[str]:
 
 def lock_has_no_host(root: Path) -> list[str]:
     """Lines of the lock files that say where a package comes from; that is the machine's business."""
-    lines = (root / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    wrong = [f"requirements.lock:{number}: {line}" for number, line in enumerate(lines, 1) if HOST.search(line)]
+    wrong = [
+        f"{name}:{number}: {line}"
+        for name in ("requirements.lock", "tools/chart/others/requirements.lock")
+        for number, line in enumerate((root / name).read_text(encoding="utf-8").splitlines(), 1)
+        if HOST.search(line)
+    ]
     web = root / "web" / "package-lock.json"
     if web.exists():
         packages = json.loads(web.read_text(encoding="utf-8"))["packages"]

@@ -5,6 +5,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import yaml
+
 from releases import releases
 
 _HEADING = re.compile(r"^## (\d+\.\d+\.\d+), \d{1,2} \w+ \d{4}$", re.MULTILINE)
@@ -38,5 +40,9 @@ def written(root: Path) -> dict[str, str]:
     }
     for name in ("web/package.json", "web/package-lock.json"):
         found[name] = str(json.loads((root / name).read_text(encoding="utf-8"))["version"])
+    chart = root / "charts" / "resapermis" / "Chart.yaml"
+    if chart.is_file():
+        said = yaml.safe_load(chart.read_text(encoding="utf-8"))
+        found |= {f"{chart.relative_to(root)} {name}": str(said[name]) for name in ("version", "appVersion")}
     lock = json.loads((root / "web/package-lock.json").read_text(encoding="utf-8"))
     return found | {'web/package-lock.json packages[""]': str(lock["packages"][""]["version"])}

@@ -5,7 +5,7 @@ The folder is the operator's; what each process is handed of it stands in `files
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from joserfc.jwk import KeyParameters, OKPKey
@@ -40,6 +40,13 @@ def init(folder: Path, given: Mapping[str, str]) -> list[str]:
         if not (folder / name).exists():
             write_secret(folder / name, value.encode())
     return sorted(_names(folder) - before)
+
+
+def once(file: Path, make: Callable[[], str]) -> str:
+    """What is in `file`; made and written at the first call."""
+    if not file.exists():
+        write_secret(file, make().encode())
+    return file.read_text(encoding="utf-8")
 
 
 def files_of(service: Service, folder: Path) -> dict[str, bytes]:

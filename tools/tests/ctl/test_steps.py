@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import make_url
 
 import resapermisctl
-from ctl.steps import cluster, keys, platform
+from ctl.steps import cluster, databases, keys, platform
 from devstack.components import SERVICES, service_named
 from resapermis_kit.errors import Failure
 from resapermis_kit.rpc.auth import Principal, Signer, Verifier
@@ -201,6 +202,34 @@ def test_secrets_are_made_in_the_cluster_once(folder: Path, api: tuple[Api, clus
     }
     held = first["resa-auth-gateway"]["data"]
     assert base64.b64decode(held[keys.PUBLIC]) == (folder / keys.PUBLIC).read_bytes()
+
+
+def test_each_database_has_a_role_that_owns_and_one_that_serves_with_passwords_of_their_own(folder: Path) -> None:
+    made = {one["metadata"]["name"]: one for one in databases.secrets_of(folder, "resa", "resa-db-rw:5433")}
+    assert len(made) == 2 * len({service.database for service in SERVICES})
+    passwords = set()
+    for database in {service.database for service in SERVICES}:
+        for role, suffix in ((database, ""), (f"{database}_owner", "-owner")):
+            secret = made[f"resa-db-{database.replace('_', '-')}{suffix}"]
+            assert secret["type"] == "kubernetes.io/basic-auth"
+            told = {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
+            assert told["username"] == role
+            address = make_url(told["url"])
+            assert (address.username, address.password, address.database) == (role, told["password"], database)
+            assert (address.host, address.port, address.query["sslmode"]) == ("resa-db-rw", 5433, "verify-full")
+            passwords.add(told["password"])
+    assert len(passwords) == len(made)
+    assert databases.secrets_of(folder, "resa", "resa-db-rw:5433") == list(made.values())
+
+
+def test_databases_come_along_where_their_host_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["keys", "init", "--output", str(folder), "--kubernetes"]
+    assert resapermisctl.main(words) == 0
+    few = {one["metadata"]["name"] for one in json.loads(capsys.readouterr().out)["items"]}
+    assert resapermisctl.main([*words, "--database-host", "db"]) == 0
+    many = {one["metadata"]["name"] for one in json.loads(capsys.readouterr().out)["items"]}
+    assert {name for name in many - few if name.startswith("resapermis-db-")} == many - few
+    assert len(many - few) == 12
 
 
 def test_an_api_server_that_refuses_or_is_away_is_told_without_a_secret(

@@ -1,0 +1,55 @@
+{{- /* Whether a file of a process' Secret is needed: a mail server without an account asks for no password. A dict: root, file. */}}
+{{- define "resapermis.secretNeeded" -}}
+{{- if or (ne .file "smtp-password") .root.Values.outside.smtp.username }}true{{ end -}}
+{{- end }}
+
+{{- /* The settings of a process: setting → value, as YAML. Secrets are files, named here by their path. A dict: root, name, service. */}}
+{{- define "resapermis.settings" -}}
+{{- $root := .root -}}
+RESAPERMIS_NATS_URL: {{ include "resapermis.natsUrls" $root | quote }}
+RESAPERMIS_TLS_DIR: /run/tls
+RESAPERMIS_METRICS_LISTEN: 0.0.0.0:{{ .service.listens.metrics }}
+RESAPERMIS_LOG_LEVEL: {{ $root.Values.pods.logLevel }}
+{{- if has "otlp" .service.reaches }}{{ with $root.Values.outside.otlp.url }}
+RESAPERMIS_OTLP_ENDPOINT: {{ . | quote }}
+{{- end }}{{ end }}
+{{- if .service.database }}
+RESAPERMIS_DATABASE_URL_FILE: /run/database/url
+RESAPERMIS_DATABASE_POOL: {{ .service.pool | quote }}
+RESAPERMIS_NATS_MONITOR: {{ include "resapermis.natsMonitors" $root | quote }}
+RESAPERMIS_GRPC_LISTEN: 0.0.0.0:{{ .service.listens.grpc }}
+RESAPERMIS_PRINCIPAL_JWKS: /run/principal/principal.jwks.json
+RESAPERMIS_DRAIN_SECONDS: {{ $root.Values.pods.drain | quote }}
+{{- end }}
+{{- range .service.calls }}
+{{- $peer := index $root.Values.services . }}
+{{- /* A headless Service's name has an address for each replica; gRPC goes round them. */}}
+RESAPERMIS_PEER_{{ . | upper | replace "-" "_" }}: dns:///{{ include "resapermis.name" $root }}-{{ . }}.{{ $root.Release.Namespace }}.svc:{{ $peer.listens.grpc }}
+{{- end }}
+{{- range $file, $setting := .service.secrets }}
+{{- if include "resapermis.secretNeeded" (dict "root" $root "file" $file) }}
+{{ $setting }}: /run/secrets/{{ $file }}
+{{- end }}
+{{- end }}
+{{- range $setting, $value := .service.settings }}
+{{ $setting }}: {{ tpl $value $root | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* The files of a process, as a YAML list. A dict: root, name, service. */}}
+{{- define "resapermis.files" -}}
+{{- $root := .root -}}
+- {{ include "resapermis.certificateFiles" (dict "root" $root "certificate" .service.certificate) }}
+{{- if .service.database }}
+{{ include "resapermis.databaseFiles" (dict "root" $root "database" .service.database "role" "") }}
+{{- /* Of the gateway's Secret the public keys alone: it has them in one piece with the private one. */}}
+- { name: principal, path: /run/principal, secret: {{ include "resapermis.name" $root }}-auth-gateway, items: { principal.jwks.json: principal.jwks.json } }
+{{- end }}
+{{- $own := dict }}
+{{- range $file, $setting := .service.secrets }}
+{{- if include "resapermis.secretNeeded" (dict "root" $root "file" $file) }}{{ $_ := set $own $file $file }}{{ end }}
+{{- end }}
+{{- with $own }}
+- { name: own, path: /run/secrets, secret: {{ include "resapermis.name" $root }}-{{ $.name }}, items: {{ toJson . }} }
+{{- end }}
+{{- end }}

@@ -1,0 +1,326 @@
+"""What the chart gives each process, what it refuses to render, and that its copies are what they come from."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from copy import deepcopy
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from chart import generated, readme, sums, table
+from chart.helm import APIS, CHART, TRIAL, NotRendered, Object, render, rendered, size
+from chart.objects import Pods, kinds, named, pods
+from devstack.components import BUS_ADMIN, KEYSETS, NATS, SERVICES, Service
+from devstack.settings import ROOT
+from resapermis_kit.database import durability
+from resapermis_kit.process.http import probes
+from resapermis_kit.process.settings import BusSettings, ServiceSettings
+from resapermis_kit.process.telemetry import Health
+from resapermis_testing.eventually import eventually
+from resapermis_testing.ports import free_port
+
+OF_THE_IMAGE = {"RESAPERMIS_POLICIES"}
+"""What the image itself sets."""
+
+
+def deployment(objects: list[Object], name: str) -> Pods:
+    return next(one for one in pods(objects) if one.kind in {"Deployment", "StatefulSet"} and one.component == name)
+
+
+def settings_of(service: Service) -> type[Any]:
+    module = f"{service.package}.{service.face}.settings" if service.face else f"{service.package}.settings"
+    (found,) = (
+        kind
+        for name, kind in vars(import_module(module)).items()
+        if isinstance(kind, type) and name.endswith("Settings") and kind.__module__ == module
+    )
+    return found
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_a_process_is_given_every_setting_that_it_needs_and_none_that_it_does_not_know(
+    service: Service, department: list[Object]
+) -> None:
+    given = set(deployment(department, service.name).environment())
+    fields = {f"RESAPERMIS_{name.upper()}": field for name, field in settings_of(service).model_fields.items()}
+    needed = {name for name, field in fields.items() if field.is_required()} - OF_THE_IMAGE
+    assert {name for name in needed if not {name, f"{name}_FILE"} & given} == set()
+    known = fields.keys() | {f"{name}_FILE" for name in fields}
+    assert given - known == set()
+
+
+def test_bus_admin_is_given_what_it_needs(department: list[Object], national: list[Object]) -> None:
+    given = deployment(department, BUS_ADMIN).environment()
+    fields = {f"RESAPERMIS_{name.upper()}": field for name, field in BusSettings.model_fields.items()}
+    assert given.keys() <= fields.keys()
+    assert {name for name, field in fields.items() if field.is_required()} <= given.keys() | OF_THE_IMAGE
+    assert deployment(national, BUS_ADMIN).environment()["RESAPERMIS_NATS_REPLICAS"] == "3"
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_it_finds_each_peer_at_every_replica_by_a_name_of_that_peers_own(
+    service: Service, department: list[Object]
+) -> None:
+    environment = deployment(department, service.name).environment()
+    peers = {name: value for name, value in environment.items() if name.startswith("RESAPERMIS_PEER_")}
+    known = {one.peer_variable: one for one in SERVICES}
+    assert {known[name].name for name in peers} == set(service.calls)
+    for name, address in peers.items():
+        found = re.fullmatch(r"dns:///(resapermis-[a-z-]+)\.resapermis\.svc:(\d+)", address)
+        assert found is not None
+        headless = named(department, "Service", found[1])["spec"]
+        assert headless["clusterIP"] == "None"
+        assert headless["selector"].items() <= deployment(department, known[name].name).labels.items()
+        assert int(found[2]) in {port["port"] for port in headless["ports"]}
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_every_file_that_a_setting_names_is_mounted(service: Service, department: list[Object]) -> None:
+    one = deployment(department, service.name)
+    mounts = {mount["name"]: mount["mountPath"] for mount in one.spec["containers"][0]["volumeMounts"]}
+    files = {
+        f"{mounts[volume['name']]}/{item['path']}"
+        for volume in one.spec["volumes"]
+        if "secret" in volume
+        for item in volume["secret"]["items"]
+    }
+    named_files = {
+        value for name, value in one.environment().items() if value.startswith("/run/") and name != "RESAPERMIS_TLS_DIR"
+    }
+    assert named_files <= files
+    assert {"/run/tls/ca.pem", "/run/tls/tls.pem", "/run/tls/tls.key"} <= files
+    assert ("/run/secrets/keyset.json" in files) == (service.keyset in KEYSETS)
+
+
+def test_files_that_are_renewed_are_mounted_as_folders(department: list[Object]) -> None:
+    """A file mounted by itself (subPath) stays what it was when the pod began."""
+    for one in pods(department):
+        assert not [mount for container in one.containers for mount in container["volumeMounts"] if "subPath" in mount]
+
+
+async def test_each_probe_of_a_process_is_answered_by_the_kit(department: list[Object]) -> None:
+    health = Health()
+    health.started = True
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(probes(health)), base_url="http://kit") as web:
+        for name in (BUS_ADMIN, *(one.name for one in SERVICES)):
+            container = deployment(department, name).spec["containers"][0]
+            for kind in ("startupProbe", "livenessProbe", "readinessProbe"):
+                asked = container[kind]["httpGet"]
+                assert asked["port"] == "metrics"
+                assert (await web.get(asked["path"])).status_code == 200
+        health.started = False
+        assert (await web.get(container["livenessProbe"]["httpGet"]["path"])).status_code == 200
+        assert (await web.get(container["readinessProbe"]["httpGet"]["path"])).status_code == 503
+
+
+@pytest.fixture
+def nats(department: list[Object], tls: Path, tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """The chart's own configuration in a real server, with ports and folders of this machine; no cluster."""
+    client, monitor = free_port(), free_port()
+    text = named(department, "ConfigMap", "resapermis-nats")["data"]["nats.conf"]
+    text = re.sub(r"(?s)\ncluster \{.*\n\}\n?", "\n", text)
+    here = {
+        "0.0.0.0:4222": f"127.0.0.1:{client}",
+        "0.0.0.0:8222": f"127.0.0.1:{monitor}",
+        '"/data"': json.dumps(str(tmp_path / "data")),
+        "/run/tls": str(tls / "audit"),
+        "/run/nats/nats.pid": str(tmp_path / "nats.pid"),
+    }
+    for before, after in here.items():
+        assert before in text
+        text = text.replace(before, after)
+    (tmp_path / "nats.conf").write_text(text, encoding="utf-8")
+    environment = {**os.environ, **deployment(department, NATS).environment(), "SERVER_NAME": "resapermis-nats-0"}
+    program = Path(ROOT, ".venv", "bin", "nats-server")
+    server = subprocess.Popen([program, "--config", tmp_path / "nats.conf"], env=environment, stderr=subprocess.DEVNULL)
+    yield monitor, server
+    server.kill()
+    server.wait()
+
+
+async def answer(web: httpx2.AsyncClient, path: str) -> int:
+    """Its status; 0 while nobody listens."""
+    try:
+        return (await web.get(path)).status_code
+    except httpx2.TransportError:
+        return 0
+
+
+async def test_the_server_takes_its_configuration_and_answers_its_probes(
+    nats: tuple[int, subprocess.Popen[bytes]], department: list[Object]
+) -> None:
+    monitor, server = nats
+    container = deployment(department, NATS).spec["containers"][0]
+    paths = {container[kind]["httpGet"]["path"] for kind in ("startupProbe", "livenessProbe", "readinessProbe")}
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{monitor}") as web:
+
+        async def started() -> bool:
+            assert server.poll() is None, "nats-server refuses the configuration"
+            return await answer(web, "/healthz") == 200
+
+        await eventually(started)
+        assert {await answer(web, path) for path in paths} == {200}
+    told = await asyncio.to_thread(durability.jetstream, f"http://127.0.0.1:{monitor}")
+    assert durability.writes_first(told)
+    assert told["config"]["max_storage"] == 8 * 2**30
+
+
+REFUSED = {
+    "an unknown value": ({"services.basket.replica": "2"}, "replica"),
+    "a value of another kind": ({"services.basket.replicas": '"two"'}, "replicas"),
+    "plain http for people": ({"publicUrl": '"http://resapermis.example"'}, "publicUrl"),
+    "mails in clear": ({"outside.smtp.url": '"smtp://mail.example:25"'}, "smtp"),
+    "an image without a digest": ({"image.digests.basket": '""'}, "image.digests.basket"),
+    "more connections than PostgreSQL takes": ({"database.cluster.maxConnections": "200"}, "the processes may hold"),
+    "as many synchronous standbys as servers": ({"database.cluster.instances": "1"}, "synchronous"),
+    "an even number of NATS' servers": ({"nats.replicas": "2"}, "nats.replicas"),
+    "a call of nobody": ({"services.audit.calls": '["nobody"]'}, "nobody"),
+    "no place for backups": ({"database.cluster.backup.destination": '""'}, "backup.destination"),
+    "a peer that is everybody": ({"edge.from": "[]"}, "from"),
+}
+
+
+@pytest.mark.parametrize(("given", "told"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_cannot_be_is_refused_with_a_reason(given: dict[str, str], told: str) -> None:
+    with pytest.raises(NotRendered, match=re.escape(told)):
+        rendered("department", given=given)
+
+
+@pytest.mark.parametrize("api", [api for api in APIS if not api.startswith(("external-secrets", "custom.metrics"))])
+def test_an_operator_that_is_missing_is_named(api: str) -> None:
+    with pytest.raises(NotRendered, match=f"{re.escape(api)}: install .+ first"):
+        render(size("department"), TRIAL, apis=[one for one in APIS if one != api])
+
+
+def test_the_two_tables_are_one() -> None:
+    assert table.differences(table.services()) == []
+
+
+def test_a_call_more_or_a_place_less_in_the_charts_table_is_seen() -> None:
+    more: Any = deepcopy(table.services())
+    more["mandate"]["calls"].append("basket")
+    more["notification"]["reaches"].remove("smtp")
+    more["egress"]["database"] = "basket"
+    assert [line.partition(" is ")[0] for line in table.differences(more)] == [
+        "services.egress.database",
+        "services.mandate.calls",
+        "services.notification.reaches",
+    ]
+
+
+def test_copies_are_what_they_come_from_and_a_changed_one_is_seen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert generated.stale() == []
+    other = tmp_path / "alerts.yml"
+    other.write_text("groups: []\n", encoding="utf-8")
+    monkeypatch.setattr(generated, "RULES", tmp_path)
+    assert any("files/rules/alerts.yml" in line for line in generated.stale())
+
+
+def test_every_alert_arrives_as_prometheus_is_to_read_it(department: list[Object]) -> None:
+    """Helm leaves `{{ $labels }}` alone: it is Prometheus' own."""
+    text = (ROOT / "deploy" / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
+    rules = [
+        rule
+        for one in kinds(department, "PrometheusRule")
+        for group in one["spec"]["groups"]
+        for rule in group["rules"]
+    ]
+    names = {rule.get("alert") for rule in rules}
+    assert set(re.findall(r"- alert: (\w+)", text)) <= names
+    summaries = " ".join(rule["annotations"]["summary"] for rule in rules if "alert" in rule)
+    assert "{{ $labels.service }}" in summaries
+
+
+def test_metrics_are_labelled_as_alerts_ask_for_them(department: list[Object]) -> None:
+    monitor = named(department, "PodMonitor", "resapermis-processes")["spec"]
+    relabelled = {rule["targetLabel"]: rule for rule in monitor["podMetricsEndpoints"][0]["relabelings"]}
+    assert relabelled["service"]["sourceLabels"] == ["__meta_kubernetes_pod_label_app_kubernetes_io_component"]
+    chosen = monitor["selector"]["matchExpressions"][0]["values"]
+    assert set(chosen) == {BUS_ADMIN, *(one.name for one in SERVICES)}
+
+
+def test_hsts_at_the_edge_is_what_the_web_face_sends(department: list[Object]) -> None:
+    headers = (ROOT / "services/auth-gateway/src/resapermis_auth_gateway/web/security/headers.py").read_text(
+        encoding="utf-8"
+    )
+    route = named(department, "HTTPRoute", "resapermis-auth-gateway")["spec"]["rules"][0]
+    (header,) = route["filters"][0]["responseHeaderModifier"]["set"]
+    assert header["name"] == "Strict-Transport-Security"
+    assert f'"{header["value"]}"' in headers
+
+
+def test_migrations_come_before_all_else_in_an_upgrade_and_beside_the_database_at_first(
+    national: list[Object], upgrade: list[Object]
+) -> None:
+    for objects, hook in ((national, None), (upgrade, "pre-upgrade")):
+        jobs = [one for one in kinds(objects, "Job") if "-migrate-" in one["metadata"]["name"]]
+        assert len(jobs) == len({one.database for one in SERVICES})
+        assert {one["metadata"].get("annotations", {}).get("helm.sh/hook") for one in jobs} == {hook}
+
+
+def test_a_queue_adds_replicas_and_slowly_takes_them_away(national: list[Object]) -> None:
+    scaler = named(national, "HorizontalPodAutoscaler", "resapermis-auth-gateway")["spec"]
+    assert [metric["type"] for metric in scaler["metrics"]] == ["Resource", "Pods"]
+    exported = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "services").glob("*/src/**/*.py"))
+    assert f'"{scaler["metrics"][1]["pods"]["metric"]["name"]}"' in exported
+    assert "replicas" not in named(national, "Deployment", "resapermis-auth-gateway")["spec"]
+
+
+def test_first_steps_run_once_with_a_right_to_create_secrets_and_no_other() -> None:
+    objects = rendered("small", given={"firstSteps.secrets": "true", "firstSteps.given": '"given"'})
+    role = named(objects, "Role", "resapermis-first-steps")
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}]
+    job = named(objects, "Job", "resapermis-first-steps")
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install"
+    with_token = {
+        one.component for one in pods(objects) if any("projected" in volume for volume in one.spec["volumes"])
+    }
+    assert with_token == {"first-steps"}
+
+
+def test_values_are_all_explained() -> None:
+    rows = {row.name for row in readme.rows((CHART / "values.yaml").read_text(encoding="utf-8"))}
+    assert {"publicUrl", "services", "image.digests", "nats.replicas"} <= rows
+    with pytest.raises(readme.Undocumented, match="b"):
+        readme.rows("# -- a\na: 1\nb: 2\n")
+
+
+def test_sizes_fit_into_their_connections_and_grow(department: list[Object], national: list[Object]) -> None:
+    for objects in (department, national):
+        held, taken = sums.connections(objects)
+        assert held + sums.RESERVED <= taken
+    few, many = (
+        sums.asked(national, sums.least(national), "requests"),
+        sums.asked(national, sums.most(national), "requests"),
+    )
+    assert few < many
+
+
+def test_each_role_may_hold_what_its_processes_hold(department: list[Object]) -> None:
+    """One process that opens too many connections takes none from the others."""
+    limits = {
+        role["name"]: role["connectionLimit"]
+        for role in named(department, "Cluster", "resapermis-db")["spec"]["managed"]["roles"]
+    }
+    often = sums.most(department)
+    for database in {one.database for one in SERVICES}:
+        of_it = [deployment(department, one.name) for one in SERVICES if one.database == database]
+        held = sum((often[one.name] + 1) * (int(one.environment()["RESAPERMIS_DATABASE_POOL"]) + 2) for one in of_it)
+        assert limits[database] == held + 2
+
+
+def test_a_pool_holds_what_a_service_keeps_for_good() -> None:
+    """The chart's pools are those of the settings, where it does not say more."""
+    for one in SERVICES:
+        default = settings_of(one).model_fields["database_pool"].default
+        assert table.services()[one.name]["pool"] >= default
+    assert issubclass(settings_of(SERVICES[0]), ServiceSettings)
