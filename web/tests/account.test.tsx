@@ -191,6 +191,7 @@ describe("background work on a grant [S-24]", () => {
     ["lost", /devenue inutilisable/],
     ["other_school", /autre école/],
     ["no_right", /votre rôle/],
+    ["other_provider", /un autre service\. Donnez-la à nouveau\.$/],
   ] as const)("says how it ended: %s", (reason, text) => {
     expect(endText({ endedAt: "2026-11-30T06:00:00Z", reason })).toMatch(text);
     expect(endText({ endedAt: "2026-11-30T06:00:00Z", reason })).toContain("30 novembre 2026");

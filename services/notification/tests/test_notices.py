@@ -276,7 +276,7 @@ def test_a_drift_names_the_rules_and_a_difference_both_figures() -> None:
 
 @pytest.mark.req("S-24", "N-03")
 @pytest.mark.parametrize(
-    "reason", ["withdrawn", "run_out", "refused", "lost", "other_school", "no_right", "Zoé, tomorrow"]
+    "reason", ["withdrawn", "run_out", "refused", "lost", "other_school", "no_right", "other_provider", "Zoé, tomorrow"]
 )
 def test_when_the_last_grant_ends_managers_are_told_what_waits_and_why(reason: str) -> None:
     event = GrantEnded(grant_id="g1", account_id="a1", school_id="s", reason=reason, left=0)
@@ -293,7 +293,7 @@ def test_when_the_last_grant_ends_managers_are_told_what_waits_and_why(reason: s
 
 @pytest.mark.req("S-24", "N-03")
 def test_while_others_stand_only_who_did_not_end_it_by_themselves_is_told() -> None:
-    for reason in ("run_out", "refused", "lost", "no_right"):
+    for reason in ("run_out", "refused", "lost", "no_right", "other_provider"):
         notice = grants.grant_ended(GrantEnded(grant_id="g1", account_id="a1", school_id="s", reason=reason, left=1))
         assert notice is not None
         sound(notice)

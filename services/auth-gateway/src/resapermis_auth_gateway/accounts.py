@@ -67,10 +67,11 @@ async def roles_at(tx: Tx, account_id: UUID, school_id: str) -> tuple[str, ...]:
     return tuple((await tx.execute(statement)).scalar() or ())
 
 
-async def subject_of(tx: Tx, account_id: UUID) -> str:
-    """The `sub` of an account; "" for one that is not there."""
-    statement = sa.select(accounts.c.subject).where(accounts.c.id == account_id)
-    return (await tx.execute(statement)).scalar() or ""
+async def person_of(tx: Tx, account_id: UUID) -> tuple[str, str]:
+    """Issuer and `sub` of an account; both "" for one that is not there."""
+    statement = sa.select(accounts.c.issuer, accounts.c.subject).where(accounts.c.id == account_id)
+    row = (await tx.execute(statement)).one_or_none()
+    return ("", "") if row is None else (row.issuer, row.subject)
 
 
 async def lock_school(tx: Tx, school_id: str) -> None:

@@ -91,6 +91,7 @@ async def build(process: Process, settings: EgressSettings) -> RdvPermis:
     process.every(REVOKE_EVERY_SECONDS, "revoke ended tokens", revocations.revoke_due)
     process.every(60, "renew ending tokens", token_store.renew_ending)
     process.every(60, "end grants that ran out", token_store.end_run_out)
+    process.every(60, "end what another provider gave", token_store.end_other_providers)
     process.every(3600, "forget dead tokens", token_store.forget_old)
     await join_replicas(process, budget.divide, lambda: budget.within(rdvpermis.clock()))
     return rdvpermis

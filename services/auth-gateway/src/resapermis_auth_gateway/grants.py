@@ -22,6 +22,8 @@ from resapermis_kit.database.transaction import Tx
 from resapermis_kit.events.outbox import Outbox
 
 WITHDRAWN, REPLACED, RUN_OUT, OTHER_SCHOOL, NO_RIGHT = "withdrawn", "replaced", "run_out", "other_school", "no_right"
+OTHER_PROVIDER = "other_provider"
+"""Another provider than settings name gave it."""
 RDVPERMIS = "rdvpermis"
 """RdvPermis took it no longer, for longer than a disturbance lasts."""
 REFUSED = frozenset({RDVPERMIS, "invalid_grant", "refresh_expired", "id_token_refused"})
@@ -43,7 +45,7 @@ ENDED = Counter(
 )
 for _state in ("live", "refused"):
     COUNTS.labels(_state)
-for _reason in (WITHDRAWN, REPLACED, RUN_OUT, OTHER_SCHOOL, NO_RIGHT, *sorted(REFUSED | LOST)):
+for _reason in (WITHDRAWN, REPLACED, RUN_OUT, OTHER_SCHOOL, NO_RIGHT, OTHER_PROVIDER, *sorted(REFUSED | LOST)):
     ENDED.labels(_reason)  # there from the start, at 0: Prometheus sees no increase in what begins at 1
 
 
@@ -128,6 +130,11 @@ async def end(
         await _kill(tx, one, reason, now)
         await say_ended(tx, outbox, one, reason, now, actor=actor, action=action)
     return len(found)
+
+
+async def any_of(tx: Tx, *whose: sa.ColumnElement[bool]) -> bool:
+    """Whether a live grant fits `whose`."""
+    return bool((await tx.execute(sa.select(sa.exists().where(GRANT, LIVE, *whose)))).scalar())
 
 
 async def say_ended(

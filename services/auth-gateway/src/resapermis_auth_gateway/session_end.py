@@ -10,9 +10,11 @@ import sqlalchemy as sa
 
 from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, Actor, Record
 from resapermis.iam.v1.events_pb2 import SessionEnded
-from resapermis_auth_gateway.tables import sessions
+from resapermis_auth_gateway.tables import accounts, sessions
 from resapermis_kit.database.transaction import Tx
 from resapermis_kit.events.outbox import Outbox
+
+AT_ONCE = 100
 
 
 async def end_session(
@@ -45,3 +47,10 @@ async def end_session(
     )
     await outbox.add(tx, now, ended, record)
     return True
+
+
+async def sessions_of_other_providers(tx: Tx, issuer: str) -> list[UUID]:
+    """Sessions that have not ended of people of another provider than `issuer`, at most a hundred."""
+    others = (sessions.c.ended_at.is_(None), accounts.c.id == sessions.c.account_id, accounts.c.issuer != issuer)
+    statement = sa.select(sessions.c.id).where(*others).order_by(sessions.c.id).limit(AT_ONCE)
+    return list((await tx.execute(statement)).scalars())

@@ -142,10 +142,15 @@ revocations = sa.Table(
     sa.Column("tries", sa.Integer, nullable=False),
     sa.Column("due_at", MOMENT, nullable=False),
     sa.Column("ends_at", MOMENT, nullable=False),
+    sa.Column("issuer", sa.Text, nullable=False, server_default=""),
+    sa.Column("subject", sa.Text, nullable=False, server_default=""),
     sa.CheckConstraint("kind IN ('access', 'refresh')", name="kind"),
     sa.Index("revocation_due_at_idx", "due_at"),
 )
-"""Tokens that the provider is still to revoke, sealed as they were in the row `token_id`; at `ends_at` they end by themselves."""
+"""Tokens that the provider is still to revoke, sealed as they were in the row `token_id`; at `ends_at` they end by themselves.
+
+`issuer` and `subject` say whose they are as long as no row of `token` keeps them; of others that row's account does.
+"""
 
 rate_counts = sa.Table(
     "rate_count",

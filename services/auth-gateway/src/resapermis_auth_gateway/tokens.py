@@ -37,6 +37,11 @@ UNUSED = timedelta(days=1)
 LIVE = tokens.c.dead_at.is_(None)
 
 
+def given_by(issuer: str | sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Of the provider `issuer`: a token's account is a person there, and no other provider is ever sent it."""
+    return sa.exists().where(accounts.c.id == tokens.c.account_id, accounts.c.issuer == issuer).correlate(tokens)
+
+
 @dataclass(frozen=True)
 class TokenPair:
     """Access and refresh token in clear with their ends, as the token endpoint gave them; neither is shown in a repr."""
@@ -161,8 +166,11 @@ async def end_tokens(tx: Tx, *, session_id: UUID, reason: str, now: datetime) ->
         await revoke_later(tx, token.sealed, now)
 
 
-async def revoke_later(tx: Tx, sealed: SealedPair, now: datetime) -> None:
-    """Have the provider revoke a pair: the refresh token, with which the access token goes, else the access token."""
+async def revoke_later(tx: Tx, sealed: SealedPair, now: datetime, *, issuer: str = "", subject: str = "") -> None:
+    """Have the provider revoke a pair: the refresh token, with which the access token goes, else the access token.
+
+    `issuer` and `subject`: who gave it and whose it is, of a pair that no row of `token` keeps.
+    """
     by_refresh = sealed.refresh is not None
     ends_at = sealed.refresh_expires_at if by_refresh else sealed.access_expires_at
     await tx.execute(
@@ -174,13 +182,18 @@ async def revoke_later(tx: Tx, sealed: SealedPair, now: datetime) -> None:
             tries=0,
             due_at=now,
             ends_at=ends_at or now + OFFLINE_REVOKED_FOR,
+            issuer=issuer,
+            subject=subject,
         )
     )
 
 
-async def keep_unadopted(tx: Tx, sealed: SealedPair, now: datetime) -> None:
-    """Have a pair revoked unless somebody adopts it soon: an answer that is lost on its way leaves nothing alive."""
-    await revoke_later(tx, sealed, now + UNADOPTED)
+async def keep_unadopted(tx: Tx, sealed: SealedPair, now: datetime, *, issuer: str, subject: str) -> None:
+    """Have a pair revoked unless somebody adopts it soon: an answer that is lost on its way leaves nothing alive.
+
+    `issuer` gave it, to `subject` ("": it does not say to whom).
+    """
+    await revoke_later(tx, sealed, now + UNADOPTED, issuer=issuer, subject=subject)
 
 
 async def adopt(tx: Tx, token_id: UUID) -> bool:
@@ -188,12 +201,6 @@ async def adopt(tx: Tx, token_id: UUID) -> bool:
     fresh = (revocations.c.token_id == token_id, revocations.c.tries == 0)
     rows = await tx.execute(sa.delete(revocations).where(*fresh).returning(revocations.c.id))
     return rows.scalar() is not None
-
-
-async def spare(tx: Tx, token_id: UUID, subject: str) -> None:
-    """Revoke nothing of tokens that nobody will adopt where their owner has others that live: those would end with them."""
-    theirs = sa.exists().where(accounts.c.subject == subject, tokens.c.account_id == accounts.c.id, LIVE)
-    await tx.execute(sa.delete(revocations).where(revocations.c.token_id == token_id, theirs))
 
 
 async def hasten(tx: Tx, token_id: UUID, now: datetime) -> None:
@@ -212,32 +219,54 @@ class Revocation:
     tries: int
     due_at: datetime
     ends_at: datetime
+    issuer: str
+    subject: str
+    ours: bool
+    """Whether the provider that is asked gave it: no other is ever sent it."""
 
     def open(self, vault: KeyEncryption) -> str:
         """The token in clear; Unreadable when its key is gone."""
         return open_secret(vault, self.sealed, row=_row(self.token_id, self.kind)).reveal()
 
 
-_MINE, _OTHER = tokens.alias("mine"), tokens.alias("other")
-_OWNER_HAS_MORE = sa.exists().where(
-    _MINE.c.id == revocations.c.token_id, _OTHER.c.account_id == _MINE.c.account_id, _OTHER.c.dead_at.is_(None)
+_KEPT_IN, _OTHER = tokens.alias("kept_in"), tokens.alias("other")
+_KEPT_FOR = (
+    sa.select(_KEPT_IN.c.account_id)
+    .where(_KEPT_IN.c.id == revocations.c.token_id)
+    .correlate(revocations)
+    .scalar_subquery()
+)
+_UNADOPTED_OF = sa.and_(accounts.c.issuer == revocations.c.issuer, accounts.c.subject == revocations.c.subject)
+_OWNED = sa.or_(accounts.c.id == _KEPT_FOR, _UNADOPTED_OF)
+"""Whether an account is the owner of what is to be revoked: that of the row which kept it, else as the provider said."""
+_OWNER_HAS_MORE = (
+    sa.exists()
+    .where(_OWNED, _OTHER.c.account_id == accounts.c.id, _OTHER.c.dead_at.is_(None))
+    .correlate(revocations)
 )
 
 
-async def take_revocation(
-    tx: Tx, now: datetime, pause: Callable[[int], timedelta], *, spare: bool = False
-) -> Revocation | None:
-    """The revocation that is due longest; it is due again after `pause(tries)` unless it is forgotten meanwhile.
+def _revocable_at(issuer: str) -> sa.ColumnElement[bool]:
+    """Of the provider `issuer`, by the account of the row that kept the token, else as the provider said."""
+    kept = sa.exists().where(accounts.c.id == _KEPT_FOR, accounts.c.issuer == issuer).correlate(revocations)
+    return sa.or_(revocations.c.issuer == issuer, kept)
 
-    `spare`: none of whose owner has tokens that live here, before it ends by itself.
+
+async def take_revocation(
+    tx: Tx, now: datetime, pause: Callable[[int], timedelta], *, issuer: str, spare: bool = False
+) -> Revocation | None:
+    """The revocation of a token of `issuer` that is due longest; it is due again after `pause(tries)` unless it is forgotten meanwhile.
+
+    Once it has ended by itself, also of another provider's. `spare`: none whose owner has tokens that live here, before that.
     """
-    spared = (sa.or_(revocations.c.ends_at <= now, ~_OWNER_HAS_MORE),) if spare else ()
+    ours = _revocable_at(issuer)
+    served = sa.and_(ours, ~_OWNER_HAS_MORE) if spare else ours
     statement = (
-        sa.select(revocations)
-        .where(revocations.c.due_at <= now, *spared)
+        sa.select(revocations, ours.label("ours"))
+        .where(revocations.c.due_at <= now, sa.or_(revocations.c.ends_at <= now, served))
         .order_by(revocations.c.due_at)
         .limit(1)
-        .with_for_update(skip_locked=True)
+        .with_for_update(of=revocations, skip_locked=True)
     )
     row = (await tx.execute(statement)).one_or_none()
     if row is None:
@@ -258,13 +287,17 @@ async def set_school(tx: Tx, session_id: UUID, school_id: str) -> None:
 
 
 _OF_SESSIONS = Statement(
-    sa.select(*_COLUMNS).where(tokens.c.session_id == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid))), LIVE)
+    sa.select(*_COLUMNS).where(
+        tokens.c.session_id == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid))),
+        LIVE,
+        given_by(sa.bindparam("issuer", type_=sa.Text)),
+    )
 )
 
 
-async def of_sessions(engine: AsyncEngine, session_ids: Sequence[UUID]) -> Sequence[Token | None]:
-    """The live token of each session, if it has one: one round trip however many."""
-    rows = await _OF_SESSIONS.run(engine, {"ids": list(set(session_ids))})
+async def of_sessions(engine: AsyncEngine, issuer: str, session_ids: Sequence[UUID]) -> Sequence[Token | None]:
+    """The live token of each session, if it has one that `issuer` gave: one round trip however many."""
+    rows = await _OF_SESSIONS.run(engine, {"ids": list(set(session_ids)), "issuer": issuer})
     found = {row["session_id"]: Token(**row) for row in rows}
     return [found.get(session_id) for session_id in session_ids]
 
@@ -274,6 +307,7 @@ _OF_SCHOOL = Statement(
     .where(
         tokens.c.school_id == sa.bindparam("school_id"),
         LIVE,
+        given_by(sa.bindparam("issuer", type_=sa.Text)),
         sa.or_(tokens.c.ends_at.is_(None), tokens.c.ends_at > sa.bindparam("now", type_=sa.DateTime(timezone=True))),
     )
     .order_by((tokens.c.kind == sa.literal_column("'grant'")).desc(), tokens.c.id.desc())
@@ -281,19 +315,21 @@ _OF_SCHOOL = Statement(
 )
 
 
-async def of_school(engine: AsyncEngine, school_id: str, now: datetime) -> list[Token]:
-    """Live tokens of a school, grants before sessions', newest first, at most twenty."""
-    return [Token(**row) for row in await _OF_SCHOOL.run(engine, {"school_id": school_id, "now": now})]
+async def of_school(engine: AsyncEngine, issuer: str, school_id: str, now: datetime) -> list[Token]:
+    """Live tokens of a school that `issuer` gave, grants before sessions', newest first, at most twenty."""
+    values = {"school_id": school_id, "issuer": issuer, "now": now}
+    return [Token(**row) for row in await _OF_SCHOOL.run(engine, values)]
 
 
-async def by_id(tx: Tx, token_id: UUID) -> Token | None:
-    """The token row with this id; None when there is none, or it no longer lives."""
-    row = (await tx.execute(sa.select(*_COLUMNS).where(tokens.c.id == token_id, LIVE))).one_or_none()
+async def by_id(tx: Tx, issuer: str, token_id: UUID) -> Token | None:
+    """The token row with this id; None when there is none of `issuer`, or it no longer lives."""
+    statement = sa.select(*_COLUMNS).where(tokens.c.id == token_id, LIVE, given_by(issuer))
+    row = (await tx.execute(statement)).one_or_none()
     return None if row is None else Token(**row._asdict())
 
 
-async def expiring(tx: Tx, before: datetime, now: datetime) -> list[Token]:
-    """Live tokens of grants and open sessions whose refresh token ends before `before`, and grants long unused; at most a hundred."""
+async def expiring(tx: Tx, issuer: str, before: datetime, now: datetime) -> list[Token]:
+    """Live tokens that `issuer` gave, of grants and open sessions, whose refresh token ends before `before`, and grants long unused; at most a hundred."""
     open_session = sa.exists().where(sessions.c.id == tokens.c.session_id, sessions.c.ended_at.is_(None))
     ends = tokens.c.refresh_expires_at.between(now, before)
     grant = sa.and_(
@@ -301,7 +337,7 @@ async def expiring(tx: Tx, before: datetime, now: datetime) -> list[Token]:
     )
     statement = (
         sa.select(*_COLUMNS)
-        .where(LIVE, sa.or_(grant, sa.and_(ends, open_session)))
+        .where(LIVE, given_by(issuer), sa.or_(grant, sa.and_(ends, open_session)))
         .order_by(tokens.c.refresh_expires_at)
         .limit(100)
     )
@@ -355,5 +391,6 @@ async def end_token(tx: Tx, token_id: UUID, reason: str, now: datetime) -> bool:
 
 
 async def forget_old(tx: Tx, now: datetime) -> None:
-    """Delete rows that died a year ago."""
-    await tx.execute(sa.delete(tokens).where(tokens.c.dead_at < now - KEPT))
+    """Delete rows that died a year ago, unless they say whose it is that is still to be revoked."""
+    waits = sa.exists().where(revocations.c.token_id == tokens.c.id)
+    await tx.execute(sa.delete(tokens).where(tokens.c.dead_at < now - KEPT, ~waits))

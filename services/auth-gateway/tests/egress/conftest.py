@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -50,8 +51,9 @@ KEY = ECKey.generate_key("P-256").as_dict(private=False)
 """It signs nothing."""
 
 
-@pytest.fixture
-async def responder() -> AsyncIterator[Responder]:
+@asynccontextmanager
+async def answering() -> AsyncIterator[Responder]:
+    """A provider, and a RdvPermis that takes its tokens, on one socket."""
     found = Responder()
     server = await asyncio.start_server(found.handle, "127.0.0.1", 0)
     found.port = server.sockets[0].getsockname()[1]
@@ -74,6 +76,12 @@ async def responder() -> AsyncIterator[Responder]:
     for writer in list(found.open_writers):
         writer.close()
     await server.wait_closed()
+
+
+@pytest.fixture
+async def responder() -> AsyncIterator[Responder]:
+    async with answering() as found:
+        yield found
 
 
 @dataclass
@@ -103,6 +111,7 @@ class World:
         grant: bool = False,
         grant_seconds: float = 365 * 86400,
         subject: str = "",
+        issuer: str = "",
     ) -> UUID:
         """Keep tokens as the web face does at sign-in; return the session's id."""
         now, account_id, session_id = utc_now(), new_id(), new_id()
@@ -114,6 +123,7 @@ class World:
         )
         async with transaction(self.engine) as tx:
             account = {"id": account_id, "subject": subject or str(account_id), "school_id": school_id}
+            account["issuer"] = issuer or self.provider.issuer
             session = {"id": session_id, "account_id": account_id, "school_id": school_id}
             session["cookie_hash"] = session_id.bytes
             await tx.execute(sa.insert(tables.accounts).values(filled(tables.accounts, account)))
@@ -163,6 +173,12 @@ class World:
             rows = await connection.execute(sa.select(outbox.c.type, outbox.c.payload).order_by(outbox.c.sequence))
             found = [Record.FromString(row.payload) for row in rows if row.type == Record.DESCRIPTOR.full_name]
         return [one for one in found if action in {"", one.action}]
+
+    async def said(self, kind: Any) -> list[Any]:
+        """The events of a kind so far, oldest first."""
+        async with self.engine.connect() as connection:
+            rows = await connection.execute(sa.select(outbox.c.type, outbox.c.payload).order_by(outbox.c.sequence))
+            return [kind.FromString(row.payload) for row in rows if row.type == kind.DESCRIPTOR.full_name]
 
     async def refused(self, *arguments: Any, **more: Any) -> Failure:
         """The Failure that `ask` must raise."""

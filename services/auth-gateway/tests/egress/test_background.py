@@ -19,7 +19,7 @@ from resapermis_auth_gateway.egress.token_store import TokenOwner
 from resapermis_kit.clock import utc_now
 from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.events.outbox import Outbox, outbox
+from resapermis_kit.events.outbox import Outbox
 from resapermis_testing.eventually import eventually
 
 from .conftest import MakeWorld, World
@@ -56,12 +56,6 @@ async def _all_grants(world: World) -> list[UUID]:
         return list((await tx.execute(sa.select(tables.tokens.c.id).where(GRANTS))).scalars())
 
 
-async def _events(world: World, kind: Any) -> list[Any]:
-    async with world.engine.connect() as connection:
-        rows = await connection.execute(sa.select(outbox.c.type, outbox.c.payload).order_by(outbox.c.sequence))
-        return [kind.FromString(row.payload) for row in rows if row.type == kind.DESCRIPTOR.full_name]
-
-
 async def _waiting(world: World) -> list[UUID]:
     async with transaction(world.engine) as tx:
         return list((await tx.execute(sa.select(tables.revocations.c.token_id))).scalars())
@@ -71,7 +65,7 @@ async def _ended(world: World, reason: str, why: str) -> None:
     """The only grant is over: row, event, record, secrets."""
     row = await _grant(world)
     assert (row.reason, row.access, row.refresh) == (why, None, None)
-    (event,) = await _events(world, GrantEnded)
+    (event,) = await world.said(GrantEnded)
     assert (event.grant_id, event.account_id, event.school_id) == (str(row.id), str(row.account_id), "school-1")
     assert (event.reason, event.left) == (reason, 0)
     (record,) = await world.records("grant.end")
@@ -135,7 +129,7 @@ async def test_of_two_that_end_at_once_one_is_said_to_be_the_last(world: World) 
 
         await eventually(waits)
     await second
-    assert [event.left for event in await _events(world, GrantEnded)] == [1, 0]
+    assert [event.left for event in await world.said(GrantEnded)] == [1, 0]
 
 
 async def test_a_grant_of_who_works_elsewhere_serves_nobody_and_ends(world: World, responder: Responder) -> None:
@@ -157,7 +151,7 @@ async def test_a_session_of_who_works_elsewhere_serves_no_background_work_and_en
     for _ in range(2):
         assert (await world.refused("ListBaskets", LIST)).code == Code.CODE_RECONNECT_NEEDED
     assert _used(responder) == []
-    (event,) = await _events(world, SessionEnded)
+    (event,) = await world.said(SessionEnded)
     assert (event.session_id, event.cause) == (str(session), "other_school")
     assert len(await _waiting(world)) == 1
 
@@ -279,14 +273,14 @@ async def test_that_a_grant_runs_out_is_said_a_month_and_a_week_before_each_once
     for days in (40, 29, 28, 6, 5, 1):
         await _set(world, GRANTS, ends_at=utc_now() + timedelta(days=days))
         await world.token_store.end_run_out()
-        said.append(len(await _events(world, GrantEnding)))
+        said.append(len(await world.said(GrantEnding)))
     assert said == [0, 1, 1, 2, 2, 2]
-    row, event = await _grant(world), (await _events(world, GrantEnding))[0]
+    row, event = await _grant(world), (await world.said(GrantEnding))[0]
     assert row.dead_at is None, "it still runs"
     assert (event.grant_id, event.account_id, event.school_id) == (str(row.id), str(row.account_id), "school-1")
     await _set(world, GRANTS, ends_at=utc_now() + timedelta(days=3), warned_days=None)
     await world.token_store.end_run_out()
-    assert len(await _events(world, GrantEnding)) == 3, "of one that was given for a week, once"
+    assert len(await world.said(GrantEnding)) == 3, "of one that was given for a week, once"
 
 
 async def test_whether_a_school_has_a_grant_is_told_with_its_budget(world: World) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from resapermis.oidc.v1 import oidc_pb2 as pb
 from resapermis_auth_gateway import tables, tokens
 from resapermis_auth_gateway.egress.provider_servicer import ProviderServicer
-from resapermis_auth_gateway.egress.revocations import Revocations
+from resapermis_auth_gateway.egress.revocations import Ends, Revocations
 from resapermis_kit.clock import utc_now
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
@@ -42,7 +43,7 @@ class Giving:
         )
         return (await self.servicer.BeginSignIn(asked, None)).authorization_url
 
-    async def redeem(self, max_age_seconds: int = 0) -> pb.RedeemGrantResponse:
+    async def redeem(self, max_age_seconds: int = 0, issuer: str = "") -> pb.RedeemGrantResponse:
         request = pb.RedeemGrantRequest(
             code=self.hostile.sign_in(await self.begin()),
             iss=self.hostile.issuer,
@@ -52,6 +53,7 @@ class Giving:
             subject="employee-1",
             school_id="school-1",
             max_age_seconds=max_age_seconds,
+            issuer=issuer,
         )
         return await self.servicer.RedeemGrant(request, None)
 
@@ -66,12 +68,13 @@ class Giving:
         async with transaction(self.world.engine) as tx:
             return list(await tx.execute(sa.select(tables.revocations)))
 
-    async def revoked(self, **later: float) -> list[str]:
-        """What the provider has been told to revoke, so long after now."""
+    async def revoked(self, *, ends: Ends = "family", **later: float) -> list[str]:
+        """What the provider has been told to revoke, so long after now, by an egress that takes a revocation to end so much."""
         world, clock = self.world, Clock(utc_now())
         clock.pass_(**later)
         box = Outbox("auth-gateway")
-        await Revocations(world.engine, world.vault, world.provider, box, world.denied.append, clock).revoke_due()
+        denied = world.denied.append
+        await Revocations(world.engine, world.vault, world.provider, box, denied, clock, ends=ends).revoke_due()
         return [parse_qs(asked.body.decode())["token"][0] for asked in self.hostile.responder.calls("POST /revoke")]
 
 
@@ -161,6 +164,13 @@ async def test_what_does_not_fit_is_no_grant_and_is_revoked(giving: Giving, why:
     assert await giving.waiting() == []
 
 
+async def test_the_same_name_at_another_provider_is_another_person(giving: Giving) -> None:
+    with pytest.raises(Failure) as refused:
+        await giving.redeem(issuer="https://another.test")
+    assert refused.value.code == Code.CODE_GRANT_OTHER_PERSON
+    assert (await giving.redeem(issuer=giving.hostile.issuer)).tokens.token_id
+
+
 async def test_a_code_that_the_provider_refuses_gave_nothing(giving: Giving) -> None:
     giving.hostile.responder.replies["POST /token"] = (400, {"error": "invalid_grant"})
     with pytest.raises(Failure) as refused:
@@ -169,20 +179,52 @@ async def test_a_code_that_the_provider_refuses_gave_nothing(giving: Giving) -> 
     assert await giving.waiting() == []
 
 
-@pytest.mark.parametrize(("has_more", "revoked"), [(True, []), (False, ["refresh-1"])])
-async def test_a_grant_that_fails_ends_nothing_in_use(giving: Giving, *, has_more: bool, revoked: list[str]) -> None:
-    world = giving.world
-    giving.servicer = ProviderServicer(
-        world.provider, world.vault, world.engine, world.rdvpermis, utc_now, ends="person"
-    )
-    session = await world.sign_in(subject="employee-1", refresh="in use")
-    if not has_more:
-        async with transaction(world.engine) as tx:
-            await tx.execute(sa.delete(tables.tokens).where(tables.tokens.c.session_id == session))
+async def _end(world: World, session: UUID) -> None:
+    """Its tokens end, and nothing is left to be revoked of them."""
+    async with transaction(world.engine) as tx:
+        await tx.execute(sa.delete(tables.tokens).where(tables.tokens.c.session_id == session))
+
+
+async def test_a_grant_that_fails_ends_nothing_in_use_and_is_revoked_once_nothing_is(giving: Giving) -> None:
+    session = await giving.world.sign_in(subject="employee-1", refresh="in use")
     giving.hostile.responder.on("GET", "/moi", (503, None))
     with pytest.raises(Failure):
         await giving.redeem()
-    assert await giving.revoked(minutes=2) == revoked
+    assert await giving.revoked(ends="person", minutes=2) == []
+    await _end(giving.world, session)
+    assert await giving.revoked(ends="person", minutes=2) == ["refresh-1"]
+
+
+@pytest.mark.parametrize("lost", ["sign-in", "grant"])
+async def test_tokens_that_nobody_adopted_wait_while_their_owner_has_something_in_use(giving: Giving, lost: str) -> None:
+    world = giving.world
+    session = await world.sign_in(subject="employee-1", refresh="in use")
+    await world.sign_in(subject="employee-2", refresh="another's")
+    await world.sign_in(subject="employee-1", issuer="https://another.test", refresh="elsewhere")
+    await (giving.sign_in(adopts=True) if lost == "sign-in" else giving.redeem())
+    assert await giving.revoked(ends="person", minutes=2) == []
+    await _end(world, session)
+    assert await giving.revoked(ends="person", minutes=2) == ["refresh-1"]
+    assert await giving.waiting() == []
+
+
+async def test_what_is_not_believed_ends_nothing_of_whom_it_names(giving: Giving) -> None:
+    session = await giving.world.sign_in(subject="employee-1", refresh="in use")
+    giving.hostile.claims = lambda claims: claims.update(aud="another")
+    with pytest.raises(Failure):
+        await giving.sign_in(adopts=True)
+    assert await giving.revoked(ends="person", minutes=2) == []
+    await _end(giving.world, session)
+    assert await giving.revoked(ends="person", minutes=2) == ["refresh-1"]
+
+
+async def test_where_the_provider_does_not_say_whose_a_grant_is_it_is_who_asked_for_it(giving: Giving) -> None:
+    await giving.world.sign_in(subject="employee-1", refresh="in use")
+    giving.hostile.answer["id_token"] = "none"
+    with pytest.raises(Failure):
+        await giving.redeem()
+    assert [one.subject for one in await giving.waiting()] == ["employee-1"]
+    assert await giving.revoked(ends="person", minutes=2) == []
 
 
 @pytest.mark.parametrize("answer", [(503, None), CUT])
@@ -222,6 +264,13 @@ async def test_tokens_that_cannot_be_written_down_are_revoked_at_once(
     with pytest.raises(Failure) as refused:
         await giving.redeem()
     assert refused.value.code == Code.CODE_UNAVAILABLE
+    world, asked = giving.world, len(giving.hostile.responder.calls("POST /revoke"))
+    giving.servicer = ProviderServicer(
+        world.provider, world.vault, world.engine, world.rdvpermis, utc_now, ends="person"
+    )
+    with pytest.raises(Failure):
+        await giving.redeem()
+    assert len(giving.hostile.responder.calls("POST /revoke")) == asked, "it might end what they use"
 
 
 @pytest.mark.parametrize("field", ["code", "nonce", "code_verifier", "account_id", "subject", "school_id"])

@@ -173,7 +173,7 @@ async def test_a_replica_that_died_in_a_refresh_leaves_a_token_that_nobody_sends
     world: Any, responder: Responder
 ) -> None:
     session = await world.sign_in(access_seconds=-1)
-    (token,) = await tokens.of_sessions(world.engine, [session])
+    (token,) = await tokens.of_sessions(world.engine, world.provider.issuer, [session])
     async with transaction(world.engine) as tx:
         assert await tokens.lease(tx, token, utc_now() - tokens.LEASE - timedelta(seconds=1))
     with pytest.raises(Failure) as refused:
@@ -279,7 +279,7 @@ async def test_a_refresh_is_recorded_with_the_pair_that_it_brought(world: Any, r
     responder.replies["POST /token"] = (200, answer)
     session = await world.sign_in(access_seconds=-1)
     await world.access(TokenOwner(session, "school-1"))
-    (token,) = await tokens.of_sessions(world.engine, [session])
+    (token,) = await tokens.of_sessions(world.engine, world.provider.issuer, [session])
     (record,) = await world.records("token.refresh")
     assert (record.outcome, record.object_id, record.actor.on_behalf_of) == (OUTCOME_DONE, str(token.id), "school-1")
     assert dict(record.facts) == {"kind": "session", "account": str(token.account_id)}

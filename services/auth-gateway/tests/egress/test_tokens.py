@@ -66,7 +66,7 @@ async def test_what_is_kept_is_sealed_and_bound_to_its_row(world):
     (row,) = await rows(world)
     assert b"access-1" not in row.access
     assert b"refresh-1" not in row.refresh
-    (token,) = await tokens.of_sessions(world.engine, [session])
+    (token,) = await tokens.of_sessions(world.engine, world.provider.issuer, [session])
     assert tokens.open_access(world.vault, token) == "access-1"
     with pytest.raises(Unreadable):
         open_secret(world.vault, token.access, row=row_of("token", "refresh", token.id))
@@ -261,7 +261,7 @@ async def test_a_session_outlives_a_quiet_half_hour(world, responder):
     session = await world.sign_in(refresh_seconds=300)
     await world.token_store.renew_ending()
     assert provider.refreshes == 1
-    (token,) = await tokens.of_sessions(world.engine, [session])
+    (token,) = await tokens.of_sessions(world.engine, world.provider.issuer, [session])
     assert token.refresh_expires_at > utc_now() + timedelta(minutes=25)
     await world.token_store.renew_ending()
     assert provider.refreshes == 1
@@ -269,7 +269,7 @@ async def test_a_session_outlives_a_quiet_half_hour(world, responder):
 
 async def test_a_second_token_for_a_session_is_refused_by_the_database(world):
     session = await world.sign_in()
-    (token,) = await tokens.of_sessions(world.engine, [session])
+    (token,) = await tokens.of_sessions(world.engine, world.provider.issuer, [session])
     again = tokens.TokenPair("a", utc_now(), "r", None)
     with pytest.raises(sa.exc.IntegrityError):
         async with transaction(world.engine) as tx:
@@ -347,7 +347,7 @@ async def test_one_that_nobody_can_open_ends_and_stops_no_other_from_being_renew
         await tx.execute(sa.update(tables.tokens).where(tables.tokens.c.session_id == broken).values(refresh=b"dust"))
     await world.token_store.renew_ending()
     assert provider.refreshes == 1
-    one, other = await tokens.of_sessions(world.engine, [broken, whole])
+    one, other = await tokens.of_sessions(world.engine, world.provider.issuer, [broken, whole])
     assert one is None
     assert tokens.open_access(world.vault, other) == "access-2"
     async with transaction(world.engine) as tx:

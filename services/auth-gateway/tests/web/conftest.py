@@ -79,6 +79,8 @@ class Provider(oidc_pb2_grpc.ProviderServiceServicer):
         self.redeemed: list[oidc_pb2.RedeemCodeRequest | oidc_pb2.RedeemGrantRequest] = []
         self.engine: AsyncEngine | None = None
         """Where egress writes down what is revoked unless it is adopted; None: as a release that did not."""
+        self.issuer = ""
+        """As it says whose person it is; "": as a release that did not."""
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
         """What happens while a grant's code is being redeemed."""
         self.logout_tokens: dict[str, oidc_pb2.CheckLogoutTokenResponse] = {}
@@ -104,9 +106,10 @@ class Provider(oidc_pb2_grpc.ProviderServiceServicer):
         begun, subject = self.codes.pop(request.code, (None, ""))
         if begun is None or (begun.nonce, begun.code_verifier) != (request.nonce, request.code_verifier):
             raise Failure(Code.CODE_SIGN_IN_FAILED, "another browser's, or used")
-        sealed = await self._sealed(adopted=request.adopts)
+        sealed = await self._sealed(subject, adopted=request.adopts)
         sealed.refresh_expires_at.FromDatetime(self.clock() + timedelta(minutes=30))
         person = oidc_pb2.Person(
+            issuer=self.issuer,
             subject=subject,
             provider_session_id="provider-session-1",
             display_name="Camille Martin",
@@ -130,14 +133,14 @@ class Provider(oidc_pb2_grpc.ProviderServiceServicer):
             raise Failure(Code.CODE_GRANT_OTHER_PERSON, "another person's")
         if self.meanwhile is not None:
             await self.meanwhile()
-        return oidc_pb2.RedeemGrantResponse(tokens=await self._sealed(adopted=True))
+        return oidc_pb2.RedeemGrantResponse(tokens=await self._sealed(subject, adopted=True))
 
-    async def _sealed(self, *, adopted: bool) -> oidc_pb2.SealedTokens:
+    async def _sealed(self, subject: str, *, adopted: bool) -> oidc_pb2.SealedTokens:
         sealed = oidc_pb2.SealedTokens(token_id=str(uuid4()), access=b"sealed access", refresh=b"sealed refresh")
         sealed.access_expires_at.FromDatetime(self.clock() + timedelta(minutes=5))
         if adopted and self.engine is not None:
             async with transaction(self.engine) as tx:
-                await tokens.keep_unadopted(tx, sealed_of(sealed), self.clock())
+                await tokens.keep_unadopted(tx, sealed_of(sealed), self.clock(), issuer=ISSUER, subject=subject)
         return sealed
 
     async def CheckLogoutToken(

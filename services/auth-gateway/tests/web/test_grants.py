@@ -483,3 +483,15 @@ async def test_a_sign_ins_tokens_are_adopted_with_its_session(with_egress: Any) 
     assert await with_egress.count(tables.revocations) == 0
     (asked,) = with_egress.provider.redeemed
     assert asked.adopts
+
+
+async def test_whose_provider_knows_a_person_is_as_egress_says_and_said_to_it(with_egress: Any) -> None:
+    """While settings change the web face may still have the issuer of before."""
+    with_egress.provider.issuer = "https://another.test"
+    async with with_egress.browser() as browser:
+        await _signed_in(with_egress, browser)
+        await _give(with_egress, browser)
+    async with with_egress.dependencies.sessions.engine.connect() as connection:
+        issuers = (await connection.execute(sa.select(tables.accounts.c.issuer))).scalars().all()
+    asked = with_egress.provider.redeemed[-1]
+    assert (issuers, asked.issuer, asked.subject) == (["https://another.test"], "https://another.test", "employee-1")

@@ -45,7 +45,7 @@ class WholeWay:
         kept = tables.tokens
         newest = sa.select(kept.c.id).where(kept.c.kind == kind).order_by(kept.c.created_at.desc()).limit(1)
         async with transaction(self.world.dependencies.sessions.engine) as tx:
-            token = await tokens.by_id(tx, (await tx.execute(newest)).scalar_one())
+            token = await tokens.by_id(tx, self.provider.issuer, (await tx.execute(newest)).scalar_one())
         assert token
         return tokens.open_refresh(self.vault, token)
 

@@ -77,5 +77,7 @@ export function endText({ endedAt, reason }: GrantEnd): string {
       return t`Votre autorisation a pris fin le ${day} : vous travaillez pour une autre école.`;
     case "no_right":
       return t`Votre autorisation a pris fin le ${day} : votre rôle ne la permet plus.`;
+    case "other_provider":
+      return t`Votre autorisation a pris fin le ${day} : ResaPermis se connecte désormais à RdvPermis par un autre service. Donnez-la à nouveau.`;
   }
 }

@@ -40,7 +40,7 @@ class ProviderServicer(ProviderServiceServicer):
     ) -> None:
         """`vault` seals tokens; the web face has another. `ends`: what a revocation ends at the provider."""
         self._provider, self._vault, self._engine, self._now = provider, vault, engine, now
-        self._rdvpermis, self._spare = rdvpermis, ends == "person"
+        self._rdvpermis, self._ends = rdvpermis, ends
 
     async def BeginSignIn(self, request: pb.BeginSignInRequest, context: Context) -> pb.BeginSignInResponse:
         """The address of the authorization endpoint, with all that binds its answer to this request."""
@@ -69,6 +69,7 @@ class ProviderServicer(ProviderServiceServicer):
         who = signed_in.person
         answer = pb.RedeemCodeResponse(
             person=pb.Person(
+                issuer=self._provider.issuer,
                 subject=who.subject,
                 provider_session_id=who.provider_session_id,
                 display_name=who.display_name,
@@ -84,7 +85,7 @@ class ProviderServicer(ProviderServiceServicer):
     async def RedeemGrant(self, request: pb.RedeemGrantRequest, context: Context) -> pb.RedeemGrantResponse:
         """A grant's tokens, sealed for a row that the caller writes: of this person, for good, at this school; else nothing."""
         _need(request, "code", "nonce", "code_verifier", "account_id", "subject", "school_id")
-        token_id, granted = new_id(), None
+        token_id = new_id()
         try:
             granted = await self._provider.redeem_grant(
                 request.code,
@@ -92,20 +93,18 @@ class ProviderServicer(ProviderServiceServicer):
                 request.nonce,
                 request.code_verifier,
                 _max_age(request),
-                self._unadopted(token_id),
+                self._unadopted(token_id, request.subject),
             )
             await self._fits(token_id, granted, request)
         except Failure:
             async with transaction(self._engine) as tx:
-                if self._spare and granted is not None:
-                    await tokens.spare(tx, token_id, granted.subject)
                 await tokens.hasten(tx, token_id, self._now())
             raise
         return pb.RedeemGrantResponse(tokens=_message(tokens.seal(self._vault, token_id, granted.pair)))
 
     async def _fits(self, token_id: UUID, granted: Granted, asked: pb.RedeemGrantRequest) -> None:
         """Raise what is against it; RdvPermis is asked last."""
-        if granted.subject != asked.subject:
+        if granted.subject != asked.subject or asked.issuer not in {"", self._provider.issuer}:
             raise Failure(Code.CODE_GRANT_OTHER_PERSON, "the grant is another person's")
         if not granted.offline:
             raise Failure(Code.CODE_GRANT_NOT_OFFERED, "the provider gives no refresh token that outlives its session")
@@ -121,14 +120,18 @@ class ProviderServicer(ProviderServiceServicer):
         if school.school_id != asked.school_id:
             raise Failure(Code.CODE_GRANT_OTHER_SCHOOL, "RdvPermis counts this person to another school")
 
-    def _unadopted(self, token_id: UUID) -> Keep:
-        """Have tokens revoked unless the web face adopts them: neither a check nor a lost answer leaves any alive."""
+    def _unadopted(self, token_id: UUID, asker: str = "") -> Keep:
+        """Have tokens revoked unless the web face adopts them: neither a check nor a lost answer leaves any alive.
 
-        async def keep(pair: TokenPair) -> None:
+        `asker`: whose they are where the provider does not say ("": nobody knows).
+        """
+
+        async def keep(pair: TokenPair, subject: str) -> None:
             sealed, now = tokens.seal(self._vault, token_id, pair), self._now()
+            owner = {"issuer": self._provider.issuer, "subject": subject or asker}
             try:
                 async with transaction(self._engine) as tx:
-                    await tokens.keep_unadopted(tx, sealed, now)
+                    await tokens.keep_unadopted(tx, sealed, now, **owner)
             except Failure:
                 await self._revoke_at_once(pair)
                 raise
@@ -136,7 +139,10 @@ class ProviderServicer(ProviderServiceServicer):
         return keep
 
     async def _revoke_at_once(self, pair: TokenPair) -> None:
-        """Where nothing can be written down there is one try."""
+        """Where nothing can be written down there is one try; none where it might end what its owner uses, which nobody can read now."""
+        if self._ends == "person":
+            log.error("tokens.left_alive", code="")
+            return
         try:
             await self._provider.revoke(pair.refresh or pair.access)
         except Failure as failure:

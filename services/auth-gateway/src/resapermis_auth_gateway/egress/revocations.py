@@ -56,7 +56,9 @@ class Revocations:
         """Revoke what is due; where the provider does not take one, the others wait for the next round."""
         while True:
             async with transaction(self._engine) as tx:
-                found = await tokens.take_revocation(tx, self._now(), pause, spare=self._spare)
+                found = await tokens.take_revocation(
+                    tx, self._now(), pause, issuer=self._provider.issuer, spare=self._spare
+                )
             if found is None:
                 return
             try:
@@ -80,6 +82,8 @@ class Revocations:
 
     async def _revoke(self, revocation: Revocation) -> str:
         """Why there is nothing more to be done, "" where the provider took it; Failure where it is to be tried again."""
+        if not revocation.ours:
+            return "other_provider"
         if revocation.ends_at <= self._now():
             if self._spare and revocation.tries == 0:
                 return "spared"

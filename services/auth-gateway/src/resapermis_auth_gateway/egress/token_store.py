@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, OUTCOME_FAILED, Actor, Outcome, Record
 from resapermis_auth_gateway import accounts, grants, tokens
 from resapermis_auth_gateway.egress.oidc.provider import Provider, RefreshEnded
-from resapermis_auth_gateway.session_end import end_session
+from resapermis_auth_gateway.session_end import end_session, sessions_of_other_providers
 from resapermis_auth_gateway.tables import tokens as rows
 from resapermis_auth_gateway.tokens import Kind, Token, TokenPair
 from resapermis_kit.clock import Clock
@@ -48,6 +48,8 @@ REFUSED_LONG = timedelta(days=1)
 """A grant that RdvPermis refuses for so long is over; less may be RdvPermis' own trouble, and it is not used meanwhile."""
 OTHER_SCHOOL = "other_school"
 """Why a session ends whose owner RdvPermis counts to another school."""
+OTHER_PROVIDER = grants.OTHER_PROVIDER
+"""Why a session ends whose owner signed in at a provider that settings no longer name."""
 SYSTEM = Actor.KIND_SYSTEM
 REMEMBERED_SECONDS = 0.9
 REMEMBERED_MOST = 20_000
@@ -108,7 +110,7 @@ class TokenStore:
         self._engine, self._vault, self._provider, self._denied = engine, vault, provider, denied
         self._outbox, self._now, self._clock = outbox, now, clock
         # Read after they ask, one batch for those who ask in the same moment: what ended before is not found.
-        self._of_sessions: Batcher[UUID, Token | None] = Batcher(partial(tokens.of_sessions, engine))
+        self._of_sessions: Batcher[UUID, Token | None] = Batcher(partial(tokens.of_sessions, engine, provider.issuer))
         self._opened: TTLCache[UUID, Access] = TTLCache(REMEMBERED_MOST, REMEMBERED_SECONDS, timer=clock)
         self._schools: TTLCache[str, list[Token]] = TTLCache(REMEMBERED_MOST, REMEMBERED_SECONDS, timer=clock)
         self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
@@ -162,7 +164,9 @@ class TokenStore:
         async with self._lock(school_id):
             held = self._schools.get(school_id)
             if held is None:
-                held = self._schools[school_id] = await tokens.of_school(self._engine, school_id, self._now())
+                held = self._schools[school_id] = await tokens.of_school(
+                    self._engine, self._provider.issuer, school_id, self._now()
+                )
             return held
 
     async def employees(self, who: TokenOwner) -> list[str]:
@@ -183,7 +187,7 @@ class TokenStore:
                 self._opened.pop(session_id, None)
         self._schools.pop(refused.school_id, None)
         async with transaction(self._engine) as tx:
-            token = await tokens.by_id(tx, refused.token_id)
+            token = await tokens.by_id(tx, self._provider.issuer, refused.token_id)
         if token is None:
             raise reconnect()
         return await self.ready(token, refused.value)
@@ -227,7 +231,7 @@ class TokenStore:
 
     async def _reload(self, token_id: UUID) -> Token:
         async with transaction(self._engine) as tx:
-            token = await tokens.by_id(tx, token_id)
+            token = await tokens.by_id(tx, self._provider.issuer, token_id)
         if token is None:
             raise reconnect()
         return token
@@ -262,7 +266,7 @@ class TokenStore:
             await self._end(token, "refresh_expired")
             raise reconnect()
         async with transaction(self._engine) as tx:
-            subject = await accounts.subject_of(tx, token.account_id)
+            _, subject = await accounts.person_of(tx, token.account_id)
         try:
             refresh_token = tokens.open_refresh(self._vault, token)
         except Unreadable:  # nothing can ever renew it
@@ -365,7 +369,7 @@ class TokenStore:
         self._schools.pop(access.school_id, None)
         now, actor = self._now(), Actor(kind=SYSTEM, id="egress", on_behalf_of=access.school_id)
         async with transaction(self._engine) as tx:
-            token = await tokens.by_id(tx, access.token_id)
+            token = await tokens.by_id(tx, self._provider.issuer, access.token_id)
             if token is None:
                 return
             if token.session_id is None:
@@ -374,6 +378,28 @@ class TokenStore:
             await end_session(tx, self._outbox, token.session_id, OTHER_SCHOOL, now, actor=actor)
             await tokens.end_tokens(tx, session_id=token.session_id, reason=OTHER_SCHOOL, now=now)
             self._opened.pop(token.session_id, None)
+
+    async def end_other_providers(self) -> None:
+        """End the sessions and grants that another provider than ours gave: we can renew none of them, and ours is never sent one.
+
+        Only once ours has shown itself by its document: a slip in the settings ends nothing. RDVPERMIS_DOWN until then.
+        """
+        issuer, now, actor = self._provider.issuer, self._now(), Actor(kind=SYSTEM, id="egress")
+        others = ~tokens.given_by(issuer)
+        async with transaction(self._engine) as tx:
+            if not (await sessions_of_other_providers(tx, issuer) or await grants.any_of(tx, others)):
+                return
+        await self._provider.confirm()
+        while True:
+            async with transaction(self._engine) as tx:
+                found = await sessions_of_other_providers(tx, issuer)
+                for session_id in found:
+                    await end_session(tx, self._outbox, session_id, OTHER_PROVIDER, now, actor=actor)
+                    await tokens.end_tokens(tx, session_id=session_id, reason=OTHER_PROVIDER, now=now)
+                ended = await grants.end(tx, self._outbox, others, reason=OTHER_PROVIDER, now=now, actor=actor)
+            if not found and not ended:
+                return
+            log.warning("other_provider.ended", sessions=len(found), grants=ended)
 
     async def end_run_out(self) -> None:
         """End grants whose time is over, say which run out soon, count the rest. Run every minute by one replica; what is over is not used before that."""
@@ -391,7 +417,7 @@ class TokenStore:
         """Trade refresh tokens that end soon, or that nobody used for a day, one after the other; one that fails does not stop the rest."""
         now = self._now()
         async with transaction(self._engine) as tx:
-            soon = await tokens.expiring(tx, now + RENEW_BEFORE, now)
+            soon = await tokens.expiring(tx, self._provider.issuer, now + RENEW_BEFORE, now)
         for token in soon:
             try:
                 await self._renew_now(token)

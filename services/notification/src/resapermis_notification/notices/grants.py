@@ -13,6 +13,10 @@ _WHY: dict[str, tuple[str, str]] = {
     "refused": ("RdvPermis ne l'accepte plus", "RdvPermis no longer accepts it"),
     "lost": ("ce que ResaPermis en gardait ne sert plus", "what ResaPermis kept of it is of no use any more"),
     "other_school": ("qui l'avait donnée travaille pour une autre école", "who gave it works for another school"),
+    "other_provider": (
+        "ResaPermis se connecte désormais à RdvPermis par un autre service",
+        "ResaPermis now signs in to RdvPermis through another provider",
+    ),
     "no_right": ("qui l'avait donnée n'en a plus le droit", "who gave it may no longer do so"),
 }
 _BY_THEMSELVES = {"withdrawn", "other_school"}

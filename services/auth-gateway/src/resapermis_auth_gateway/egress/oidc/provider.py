@@ -37,6 +37,7 @@ from resapermis_auth_gateway.egress.oidc.id_token import (
     Key,
     TimeNotStated,
     UnknownKey,
+    stated_subject,
     usable_keys,
     verify,
     verify_refreshed,
@@ -148,8 +149,8 @@ class Granted:
     """Whether there is a refresh token that outlives the provider's session."""
 
 
-Keep = Callable[[TokenPair], Awaitable[None]]
-"""Is given tokens as soon as the provider handed them out, before anything is believed of them."""
+Keep = Callable[[TokenPair, str], Awaitable[None]]
+"""Is given tokens as soon as the provider handed them out, and whose they are by an ID token that is not believed yet ("": it says nothing)."""
 
 
 class _Unknown(Exception):
@@ -167,6 +168,15 @@ class Provider:
         self._known_at = self._keyed_at = self._fruitless_at = now() - timedelta(days=1)
         self._keys: list[Key] = []
         self._fetching = asyncio.Lock()
+
+    @property
+    def issuer(self) -> str:
+        """Whose tokens these are: what another one gave is never sent here."""
+        return self._ours.issuer
+
+    async def confirm(self) -> None:
+        """Return once the provider's document states the issuer that settings name; RDVPERMIS_DOWN where it does not."""
+        await self._metadata()
 
     async def authorization_url(
         self, state: str, nonce: str, verifier: str, max_age_seconds: int = 0, *, grant: bool = False
@@ -262,7 +272,7 @@ class Provider:
             raise sign_in_failed("the token answer does not fit") from None
         pair = granted.pair(asked_at, "")
         if keep is not None:
-            await keep(pair)
+            await keep(pair, stated_subject(granted.id_token))
         expected = Expected(
             self._ours.issuer,
             self._ours.credentials.client_id,

@@ -188,7 +188,7 @@ class SignIn:
             roles = await self._roles(tx, session, subject, school.school_id)
             account = accounts.Account(session.account_id, school.school_id, roles, session.person_key, session.profile)
             now = self.now()
-            await accounts.save_account(tx, self.settings.oidc_issuer, subject, account, now)
+            await accounts.save_account(tx, self._issuer(signed_in), subject, account, now)
             await queries.set_session_school(tx, session.id, school.school_id, school.name, school.department)
             await tokens.set_school(tx, session.id, school.school_id)
             if old_cookie and (previous := await queries.live_session(tx, digest(old_cookie))) is not None:
@@ -209,7 +209,7 @@ class SignIn:
         self, signed_in: oidc_pb2.RedeemCodeResponse, device: Device, cookie_hash: bytes, place: str
     ) -> tuple[queries.Session, str]:
         """Write account, session and tokens; return the session and the school that its first call counts for."""
-        issuer, now = self.settings.oidc_issuer, self.now()
+        issuer, now = self._issuer(signed_in), self.now()
         person, subject = signed_in.person, signed_in.person.subject
         profile = Profile(person.display_name, person.email, person.locale)
         async with transaction(self.engine) as tx:
@@ -251,6 +251,10 @@ class SignIn:
             )
             await self.outbox.add(tx, now, _granted(session, signed_in.tokens.token_id, place))
         return session, _no_school(account_id)
+
+    def _issuer(self, signed_in: oidc_pb2.RedeemCodeResponse) -> str:
+        """Whose tokens came, as egress says: while settings change the two faces may have other ones."""
+        return signed_in.person.issuer or self.settings.oidc_issuer
 
     async def _school(self, session: queries.Session, counted_for: str, place: str) -> rdvpermis_pb2.GetSchoolResponse:
         """Ask in the new session's name; nothing but this question is ever signed before the school is known."""

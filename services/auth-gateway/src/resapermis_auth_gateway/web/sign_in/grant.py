@@ -152,13 +152,14 @@ class Grants:
         if answer.error or not answer.code:
             raise Failure(Code.CODE_SIGN_IN_FAILED, "the provider refused", denied=answer.error)
         async with transaction(self.engine) as tx:
-            subject = await accounts.subject_of(tx, session.account_id)
+            issuer, subject = await accounts.person_of(tx, session.account_id)
         question = oidc_pb2.RedeemGrantRequest(
             code=answer.code,
             iss=answer.iss,
             nonce=_nonce(answer.browser, answer.state),
             code_verifier=_verifier(answer.browser, answer.state),
             account_id=str(session.account_id),
+            issuer=issuer,
             subject=subject,
             school_id=session.school_id,
             max_age_seconds=attempt.max_age_seconds,

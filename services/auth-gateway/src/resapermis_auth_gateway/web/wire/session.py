@@ -60,7 +60,11 @@ class OwnSessionPage(View):
 Use = Annotated[str, Field(json_schema_extra={"enum": ["reconciliation", "results", "polls", "mandates"]})]
 GrantEnd = Annotated[
     str,
-    Field(json_schema_extra={"enum": ["withdrawn", "run_out", "refused", "lost", "other_school", "no_right"]}),
+    Field(
+        json_schema_extra={
+            "enum": ["withdrawn", "run_out", "refused", "lost", "other_school", "no_right", "other_provider"]
+        }
+    ),
 ]
 
 
