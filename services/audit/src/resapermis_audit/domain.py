@@ -12,6 +12,7 @@ SECURITY_ACTIONS = (
     "token.grant",
     "token.refresh",
     "token.revoke",
+    "token.expire",
     "grant.give",
     "grant.withdraw",
     "grant.end",

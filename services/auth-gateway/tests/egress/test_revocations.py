@@ -130,8 +130,9 @@ async def test_what_ended_by_itself_while_it_waited_is_no_alarm(world: Any, resp
     async with transaction(world.engine) as tx:
         await tx.execute(sa.update(tables.revocations).values(ends_at=utc_now()))
     await revocations.revoke_due()
-    (recorded,) = await world.records("token.revoke")
-    assert (recorded.outcome, recorded.facts["reason"]) == (OUTCOME_FAILED, "spared")
+    (recorded,) = await world.records("token.expire")
+    assert (recorded.outcome, recorded.facts["reason"]) == (OUTCOME_DONE, "spared")
+    assert await world.records("token.revoke") == []
     assert (_revoked(responder), await _waiting(world)) == ([], 0)
 
 

@@ -22,6 +22,8 @@ from resapermis_vault.kek import KeyEncryption
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 15, 3600
 """Before the second try, and before any further one: they double. The first is longer than a try takes."""
 Ends = Literal["family", "person"]
+EXPIRED = frozenset({"spared", "other_provider"})
+"""Why a token was left to end by itself: nothing was tried, so nothing failed."""
 log = structlog.get_logger()
 
 
@@ -98,11 +100,12 @@ class Revocations:
 
 
 def _record(revocation: Revocation, reason: str) -> Record:
+    expired = reason in EXPIRED
     return Record(
         actor=Actor(kind=Actor.KIND_SYSTEM, id="egress"),
-        action="token.revoke",
+        action="token.expire" if expired else "token.revoke",
         object_kind="token",
         object_id=str(revocation.token_id),
-        outcome=OUTCOME_FAILED if reason else OUTCOME_DONE,
+        outcome=OUTCOME_FAILED if reason and not expired else OUTCOME_DONE,
         facts={"kind": revocation.kind} | ({"reason": reason} if reason else {}),
     )
