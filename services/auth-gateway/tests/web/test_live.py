@@ -145,7 +145,7 @@ async def test_signing_out_closes_the_feed_within_a_second(live_world: Any) -> N
     signed = await live_world.session()
     async with _open(live_world, signed) as feed:
         began = time.monotonic()
-        await live_world.dependencies.sessions.end(signed.session, "signed_out", by_system=False)
+        await live_world.dependencies.sessions.end(signed.session, "signed_out")
         kinds = await feed.rest()
         assert time.monotonic() - began < 1
     assert kinds[-1] == "signed-out"

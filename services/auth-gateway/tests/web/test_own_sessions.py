@@ -69,8 +69,10 @@ async def test_one_ends_any_of_ones_own_with_tokens_event_and_record(world: Any)
     async with world.browser(there) as browser:
         assert (await browser.get("/auth/session")).status_code == 401
     ended, recorded = [payload for _, payload in await world.published()]
-    assert SessionEnded.FromString(ended).session_id == str(there.id)
+    event = SessionEnded.FromString(ended)
+    assert (event.session_id, event.cause) == (str(there.id), "ended_elsewhere")
     record = Record.FromString(recorded)
+    assert record.facts["cause"] == "ended_elsewhere"
     assert (record.action, record.object_id, record.outcome) == ("session.end", str(there.id), OUTCOME_DONE)
     assert record.actor.id == str(here.session.account_id)
     assert await world.count(tables.revocations) == 1
@@ -87,6 +89,8 @@ async def test_ending_this_one_is_signing_out(world: Any) -> None:
         assert f'{world.cookie}=""; ' in answer.headers["set-cookie"]
         assert answer.headers["clear-site-data"] == '"cache", "cookies", "storage"'
         assert (await browser.get("/auth/session")).status_code == 401
+    (record,) = [one for one in await world.records() if one.action == "session.end"]
+    assert record.facts["cause"] == "signed_out"
 
 
 @pytest.mark.req("S-14")
@@ -95,7 +99,7 @@ async def test_what_is_none_of_ones_own_is_not_found_and_recorded(world: Any, wh
     here = await world.session()
     if whose == "over":
         other = await world.session(account_id=here.session.account_id)
-        await world.dependencies.sessions.end(other.session, "signed_out", by_system=False)
+        await world.dependencies.sessions.end(other.session, "signed_out")
     else:
         other = await world.session(school="school-2" if whose == "another school's" else "school-1")
     asked = uuid4() if whose == "nobody's" else other.id

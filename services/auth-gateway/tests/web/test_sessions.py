@@ -196,7 +196,7 @@ async def test_a_session_that_ran_out_is_ended_by_the_clock_and_published(world:
 async def test_a_session_ends_once(world: Any) -> None:
     signed = await world.session()
     for _ in range(2):
-        await world.dependencies.sessions.end(signed.session, "signed_out", by_system=False)
+        await world.dependencies.sessions.end(signed.session, "signed_out")
     assert [kind for kind, _ in await world.published()] == [ENDED, RECORD]
 
 

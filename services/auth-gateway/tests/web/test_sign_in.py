@@ -11,7 +11,7 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
-from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, OUTCOME_FAILED, OUTCOME_REFUSED, Record
+from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, OUTCOME_FAILED, OUTCOME_REFUSED, Actor, Record
 from resapermis.iam.v1.events_pb2 import SessionEnded, SessionStarted
 from resapermis.rdvpermis.v1 import rdvpermis_pb2
 from resapermis_auth_gateway import accounts, tables, tokens
@@ -303,6 +303,8 @@ async def test_a_person_whose_school_is_not_known_gets_no_session_and_loses_the_
     assert await with_egress.count(tables.sessions, queries.LIVE) == 0
     assert await with_egress.count(tables.tokens, tokens.LIVE) == 0
     assert await with_egress.count(tables.revocations, tables.revocations.c.sealed == b"sealed refresh") == 1
+    (ended,) = [one for one in await with_egress.records() if one.action == "session.end"]
+    assert ended.facts["cause"] == "no_school"
 
 
 @pytest.mark.parametrize("missing", ["school", "token"])
@@ -329,6 +331,25 @@ async def test_a_new_session_takes_a_new_cookie_and_the_old_one_is_dead(with_egr
         assert browser.cookies[with_egress.cookie] != old
     async with with_egress.browser(headers={"Cookie": f"{with_egress.cookie}={old}"}) as thief:
         assert (await thief.get("/auth/session")).status_code == 401
+
+
+@pytest.mark.req("S-14")
+@pytest.mark.parametrize("who", ["the same person", "another person", "nobody for an hour"])
+async def test_why_the_session_before_ended_is_recorded_and_whose_act_it_was(with_egress: Any, who: str) -> None:
+    async with with_egress.browser() as browser:
+        await with_egress.sign_in(browser, "first")
+        if who == "nobody for an hour":
+            with_egress.clock.pass_(hours=1)
+        await with_egress.sign_in(browser, "second" if who == "another person" else "first")
+    ended = [SessionEnded.FromString(body) for kind, body in await with_egress.published() if kind == ENDED]
+    (record,) = [one for one in await with_egress.records() if one.action == "session.end"]
+    expected = {
+        "the same person": ("replaced", Actor.KIND_PERSON, ended[0].account_id),
+        "another person": ("replaced", Actor.KIND_SYSTEM, "auth-gateway"),
+        "nobody for an hour": ("idle", Actor.KIND_SYSTEM, "auth-gateway"),
+    }
+    assert (record.facts["cause"], record.actor.kind, record.actor.id) == expected[who]
+    assert [(one.cause, one.session_id) for one in ended] == [(record.facts["cause"], record.object_id)]
 
 
 @pytest.mark.req("S1")

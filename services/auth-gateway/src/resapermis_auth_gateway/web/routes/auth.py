@@ -13,6 +13,7 @@ from resapermis_auth_gateway.web.sign_in import arrival, page
 from resapermis_auth_gateway.web.sign_in.cookies import session_cookie, sign_in_cookie
 from resapermis_auth_gateway.web.sign_in.flow import Answer
 from resapermis_auth_gateway.web.sign_in.grant import USES
+from resapermis_auth_gateway.web.sign_in.sessions import SIGNED_OUT, person
 from resapermis_auth_gateway.web.texts.sentences import language_of
 from resapermis_auth_gateway.web.wire.base import QueryFlag
 from resapermis_auth_gateway.web.wire.session import (
@@ -97,7 +98,7 @@ async def callback(request: Request, code: Word = "", state: Word = "", iss: Wor
 @router.post("/logout", response_model=SignedOutView)
 async def logout(who: Who) -> Response:
     """End the session here, at once, and its tokens at RdvPermis; then the browser goes to `redirect`."""
-    await who.dependencies.sessions.end(who.session, "signed_out", by_system=False, place=who.place)
+    await who.dependencies.sessions.end(who.session, SIGNED_OUT, actor=person(who.session, who.place))
     redirect = await who.dependencies.sign_in.sign_out_url(who.session)
     response = JSONResponse(SignedOutView(redirect=redirect).model_dump(mode="json", by_alias=True))
     session_cookie(who.dependencies.settings.secure).clear(response)

@@ -35,6 +35,10 @@ from resapermis_kit.rpc.auth import Principal, Signer
 ADMIN, MANAGER, OFFICER = "school_admin", "school_manager", "security_officer"
 OTHER_SCHOOL = "other_school"
 """Why a session ends whose owner now works elsewhere."""
+REPLACED = "replaced"
+"""Why a session ends in whose browser somebody signed in: the same person, or another."""
+NO_SCHOOL = "no_school"
+"""Why a session ends that never acted: RdvPermis did not say for which school."""
 SIGN_OUT_URL_SECONDS = 2.0
 """A sign-out waits no longer for where to go on."""
 log = structlog.get_logger()
@@ -181,7 +185,7 @@ class SignIn:
         try:
             school = await self._school(session, counted_for, place)
         except Failure:
-            await self.sessions.end(session, "provider", by_system=True)
+            await self.sessions.end(session, NO_SCHOOL)
             raise
         async with transaction(self.engine) as tx:
             await accounts.lock_school(tx, school.school_id)
@@ -191,12 +195,12 @@ class SignIn:
             await accounts.save_account(tx, self._issuer(signed_in), subject, account, now)
             await queries.set_session_school(tx, session.id, school.school_id, school.name, school.department)
             await tokens.set_school(tx, session.id, school.school_id)
+            placed = replace(session, school_id=school.school_id, roles=roles)
             if old_cookie and (previous := await queries.live_session(tx, digest(old_cookie))) is not None:
-                await self.sessions.end_in(tx, previous, "signed_out", by_system=False, place=place)
+                await self._replace(tx, previous, placed, place)
             elsewhere = await queries.sessions_elsewhere(tx, session.account_id, school.school_id)
             for one in elsewhere:
-                await self.sessions.end_in(tx, one, OTHER_SCHOOL, by_system=True)
-            placed = replace(session, school_id=school.school_id, roles=roles)
+                await self.sessions.end_in(tx, one, OTHER_SCHOOL)
             await self.grants.end_unfit(tx, placed)
             started = SessionStarted(
                 session_id=str(session.id), account_id=str(session.account_id), school_id=school.school_id
@@ -204,6 +208,15 @@ class SignIn:
             await self.outbox.add(tx, now, started, record("session.start", placed, place=place))
         for one in elsewhere:
             self.sessions.close_feeds(str(one.id))
+
+    async def _replace(self, tx: Tx, previous: queries.Session, session: queries.Session, place: str) -> None:
+        """End the session that this browser had before: by the act of its owner where they signed in anew, else of nobody's of its own."""
+        limits = self.sessions.limits
+        if self.now() >= limits.ends_at(previous):  # over, and nobody swept it yet
+            await self.sessions.end_in(tx, previous, limits.cause(previous))
+            return
+        own = previous.account_id == session.account_id
+        await self.sessions.end_in(tx, previous, REPLACED, actor=person(session, place) if own else None)
 
     async def _begin_session(
         self, signed_in: oidc_pb2.RedeemCodeResponse, device: Device, cookie_hash: bytes, place: str

@@ -56,6 +56,6 @@ class ProviderLogout:
                 raise malformed("logout_token", "came before")
             found = await queries.sessions_at_provider(tx, self.issuer, answer.subject, answer.provider_session_id)
             for session in found:
-                await self.sessions.end_in(tx, session, CAUSE, by_system=True)
+                await self.sessions.end_in(tx, session, CAUSE)
         for session in found:
             self.sessions.close_feeds(str(session.id))

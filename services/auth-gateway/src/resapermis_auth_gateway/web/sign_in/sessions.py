@@ -20,6 +20,8 @@ from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
 
 TOUCH_EVERY = timedelta(minutes=1)
+SIGNED_OUT, ENDED_ELSEWHERE = "signed_out", "ended_elsewhere"
+"""Why a session ends by its owner: there, or from another one of theirs."""
 
 
 @dataclass(frozen=True)
@@ -121,17 +123,18 @@ class Sessions:
         now, limits = self.now(), self.limits
         return await queries.is_live(self.engine, session_id, now - limits.idle, now - limits.absolute)
 
-    async def end_in(self, tx: Tx, session: queries.Session, cause: str, *, by_system: bool, place: str = "") -> None:
-        """End a session in the caller's transaction; egress has its tokens revoked afterwards."""
-        now = self.now()
-        actor = system(session) if by_system else person(session, place)
+    async def end_in(
+        self, tx: Tx, session: queries.Session, cause: str, *, actor: audit.Actor | None = None
+    ) -> None:
+        """End a session in the caller's transaction; egress has its tokens revoked afterwards. `actor`: whose act it is; None: ours."""
+        now, actor = self.now(), actor or system(session)
         if await end_session(tx, self.outbox, session.id, cause, now, actor=actor):
             await tokens.end_tokens(tx, session_id=session.id, reason=cause, now=now)
 
-    async def end(self, session: queries.Session, cause: str, *, by_system: bool, place: str = "") -> None:
-        """End a session here and everywhere: its row, its tokens, its feeds."""
+    async def end(self, session: queries.Session, cause: str, *, actor: audit.Actor | None = None) -> None:
+        """End a session here and everywhere: its row, its tokens, its feeds. `actor`: whose act it is; None: ours."""
         async with transaction(self.engine) as tx:
-            await self.end_in(tx, session, cause, by_system=by_system, place=place)
+            await self.end_in(tx, session, cause, actor=actor)
         self.close_feeds(str(session.id))  # this replica does not wait for the bus
 
     async def of_owner(self, session: queries.Session) -> list[queries.OwnSession]:
@@ -149,7 +152,8 @@ class Sessions:
             refused = denial_of("not_found", session, place)
             self.denied(replace(refused, action="session.end", object_kind="session", object_id=str(session_id)))
             raise Failure(Code.CODE_NOT_FOUND, "no live session of this person")
-        await self.end(found, "signed_out", by_system=False, place=place)
+        cause = SIGNED_OUT if session_id == session.id else ENDED_ELSEWHERE
+        await self.end(found, cause, actor=person(session, place))
 
     async def end_overdue(self) -> None:
         """End the sessions whose time is over. Run every few seconds by one replica."""
@@ -158,7 +162,7 @@ class Sessions:
         async with transaction(self.engine) as tx:
             late = await queries.overdue(tx, now - limits.idle, now - limits.absolute)
         for session in late:
-            await self.end(session, limits.cause(session), by_system=True)
+            await self.end(session, limits.cause(session))
 
     async def forget_old(self) -> None:
         """Delete sessions that ended a year ago."""
