@@ -146,6 +146,33 @@ async def test_what_nobody_we_know_is_refused_is_recorded_with_the_network_and_t
     assert SECRET not in str(record)
 
 
+FORGED = {
+    "none": ({}, None),
+    "another site's": ({"Cookie": "theirs=1; resapermis-sign-in=x"}, None),
+    "no value of ours": ({"Cookie": "resapermis=guess"}, "no_session"),
+    "empty": ({"Cookie": "resapermis="}, "no_session"),
+    "twice": ({"Cookie": f"resapermis={'A' * 43}; resapermis={'A' * 43}"}, "no_session"),
+    "of no session": ({"Cookie": f"resapermis={'A' * 43}"}, "session_ended"),
+}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("cookie", FORGED)
+async def test_whether_somebody_is_signed_in_is_a_question_unless_a_cookie_pretends_so(
+    served: Serve, cookie: str, method: str
+) -> None:
+    headers, reason = FORGED[cookie]
+    gateway = await served()
+    async with gateway.browser(**headers) as browser:
+        assert (await browser.request(method, "/auth/session")).status_code == 401
+        assert (await browser.get("/api/v1/me/sessions")).status_code == 401
+    mine = (reason or "no_session", "GET /api/v1/me/sessions")
+    found = await gateway.denied(1 if reason is None else 2)
+    assert [(one.facts["reason"], one.object_id) for one in found] == (
+        [mine] if reason is None else [(reason, "GET /auth/session"), mine]
+    )
+
+
 async def test_connections_that_ask_nothing_are_counted_and_whose_they_are_is_told_beyond_what_browsers_open(
     served: Serve,
 ) -> None:

@@ -181,7 +181,6 @@ async def test_who_is_not_believed_gets_no_session_and_it_is_recorded(
     assert [(one.action, one.outcome, one.facts["reason"]) for one in await with_egress.records()] == [
         ("token.grant", OUTCOME_REFUSED if believed else OUTCOME_FAILED, Code.Name(code).removeprefix("CODE_")),
         ("session.start", OUTCOME_REFUSED, Code.Name(code).removeprefix("CODE_")),
-        ("access.denied", OUTCOME_REFUSED, "no_session"),
     ]
 
 

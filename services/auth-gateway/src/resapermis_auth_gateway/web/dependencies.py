@@ -170,6 +170,10 @@ def assemble(
     )
 
 
+WHO_AM_I = ("GET", "/auth/session")
+"""The first question of every page."""
+
+
 @dataclass(frozen=True)
 class Visitor:
     """A signed-in person, for one request."""
@@ -243,9 +247,15 @@ def dependencies_of(request: Request) -> Dependencies:
 
 
 def no_session(scope: Scope) -> Failure:
-    """Nobody is signed in; whether a session's cookie came all the same, which opens none any more, is for the journal."""
-    ended = scope.get("state", {}).get("ended", False)
-    return Failure(Code.CODE_UNAUTHENTICATED, "no live session", denied="session_ended" if ended else "no_session")
+    """Nobody is signed in; whether a session's cookie came all the same, which opens none any more, is for the journal.
+
+    A page that asks whether somebody is signed in, without any cookie of that name, is answered and refused nothing.
+    """
+    state = scope.get("state", {})
+    if state.get("stranger") and (scope["method"], scope["path"]) == WHO_AM_I:
+        return Failure(Code.CODE_UNAUTHENTICATED, "nobody is signed in")
+    denied = "session_ended" if state.get("ended") else "no_session"
+    return Failure(Code.CODE_UNAUTHENTICATED, "no live session", denied=denied)
 
 
 async def visitor(request: Request) -> Visitor:

@@ -218,12 +218,13 @@ class Gate:
             await self._dependencies.rates.count("calendar", counted_as(scope), told)
 
     async def _visitor(self, scope: Scope, language: Language, held: contextlib.ExitStack) -> Visitor | None:
+        state: MutableMapping[str, Any] = scope.setdefault("state", {})
         value = self._cookie.read(scope)
         if not value:
+            state["stranger"] = not self._cookie.came(scope)
             return None
         token = derive(value, "csrf")
         session = await self._dependencies.sessions.find(digest(value), act=_is_act(scope, token))
-        state: MutableMapping[str, Any] = scope.setdefault("state", {})
         if session is None or not session.school_id:
             state["ended"] = True
             return None

@@ -41,6 +41,14 @@ class Cookie:
 
     def read(self, scope: Scope) -> str:
         """Its value; empty when absent, doubled, or not one that we made."""
+        found = self._sent(scope)
+        return found[0].decode("latin-1") if len(found) == 1 and _is_ours(found[0]) else ""
+
+    def came(self, scope: Scope) -> bool:
+        """Whether anything came under its name, ours or not."""
+        return bool(self._sent(scope))
+
+    def _sent(self, scope: Scope) -> list[bytes]:
         wanted, found = self.name.encode(), []
         for key, value in scope["headers"]:
             if key != b"cookie":
@@ -49,7 +57,7 @@ class Cookie:
                 name, _, content = pair.strip(b" \t").partition(b"=")
                 if name == wanted:
                     found.append(content)
-        return found[0].decode("latin-1") if len(found) == 1 and _is_ours(found[0]) else ""
+        return found
 
 
 def session_cookie(secure: bool) -> Cookie:  # noqa: FBT001 - the one fact it depends on
