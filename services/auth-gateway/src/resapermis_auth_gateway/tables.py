@@ -81,13 +81,14 @@ attempts = sa.Table(
     sa.Column("used_at", MOMENT),
     sa.Column("max_age_seconds", sa.Integer, nullable=False, server_default="0"),
     sa.Column("grant_session_id", sa.Uuid),
+    sa.Column("page", sa.LargeBinary),
     sa.Index("sign_in_attempt_started_at_idx", "started_at"),
     sa.Index("sign_in_attempt_open_idx", "started_at", postgresql_where=sa.text("used_at IS NULL")),
 )
-"""A sign-in under way; once used, where it led, for who comes back to its callback. Nonce and PKCE verifier are not stored: they derive from the browser's pre-login cookie.
+"""A sign-in under way, for ten minutes; once used, where it led (`page`, sealed), for who comes back to its callback. Nonce and PKCE verifier are not stored: they derive from the browser's pre-login cookie.
 
 `max_age_seconds`: how recent a proof it asked for; 0: none. Here, where no browser can change it.
-`grant_session_id`: not a sign-in, but the way to a grant for background work, begun in that session.
+`return_to` is "/", for replicas of release 0.2.0. `grant_session_id`: not a sign-in, but the way to a grant for background work, begun in that session.
 """
 
 tokens = sa.Table(

@@ -85,6 +85,7 @@ async def build(process: Process, settings: WebSettings) -> Dependencies:
     )
     process.workers.append(lambda: _listen(process.bus, dependencies.live))
     process.every(OVERDUE_EVERY_SECONDS, "end overdue sessions", dependencies.sessions.end_overdue)
+    process.every(60, "forget sign-ins", dependencies.attempts.forget_old)
     process.every(3600, "forget old sessions", dependencies.sessions.forget_old)
     process.every(FORGET_COUNTS_EVERY_SECONDS, "forget counts of addresses", dependencies.rates.forget)
     await join_replicas(process, dependencies.rates.divide, dependencies.rates.within)

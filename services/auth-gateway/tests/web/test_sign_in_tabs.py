@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from resapermis.audit.v1.events_pb2 import OUTCOME_REFUSED
 from resapermis_auth_gateway import tables
 from resapermis_auth_gateway.web.sign_in import queries
+from resapermis_kit.database.transaction import transaction
 
 PAGE = {"Accept": "text/html,application/xhtml+xml"}
 
@@ -62,20 +64,56 @@ async def test_going_back_to_the_callback_writes_no_refusal(with_egress: Any) ->
     assert await _refusals(with_egress) == []
 
 
-async def test_the_page_is_known_as_long_as_a_session_may_last_and_then_it_is_home(with_egress: Any) -> None:
+async def test_the_page_is_known_for_ten_minutes_and_then_it_is_home(with_egress: Any) -> None:
     async with with_egress.browser(headers=PAGE) as browser:
         out = await browser.get("/auth/login", params={"returnTo": "/panier"})
         address = with_egress.provider.sign_in(out.headers["location"])
         await browser.get(address)
-        with_egress.clock.pass_(minutes=11)
         del browser.cookies["__Host-resapermis-sign-in"]  # its ten minutes are over
-        await with_egress.sign_in(browser)  # forgets what is over
+        with_egress.clock.pass_(minutes=10)
         assert (await browser.get(address)).headers["location"] == "/panier"
-        with_egress.clock.pass_(hours=7, minutes=50)
-        await with_egress.sign_in(browser)
-        again = await browser.get(address)
-        assert (again.status_code, again.headers["location"]) == (302, "/")
+        with_egress.clock.pass_(seconds=1)
+        for _ in ("nobody swept it", "swept"):
+            again = await browser.get(address)
+            assert (again.status_code, again.headers["location"]) == (302, "/")
+            await with_egress.dependencies.attempts.forget_old()
+    assert await with_egress.count(tables.attempts) == 0
     assert await _refusals(with_egress) == []
+
+
+@pytest.mark.req("D-03")
+async def test_where_a_sign_in_leads_is_read_by_nobody_who_has_the_database(with_egress: Any) -> None:
+    page = "/candidats?recherche=Dupont"
+    async with with_egress.browser(headers=PAGE) as browser:
+        out = await browser.get("/auth/login", params={"returnTo": page})
+        await browser.get("/auth/login", params={"returnTo": "/panier"})
+        rows = await _rows(with_egress)
+        assert "Dupont" not in repr(rows)
+        assert {row.return_to for row in rows} == {"/"}
+        back = await browser.get(with_egress.provider.sign_in(out.headers["location"]))
+    assert back.headers["location"] == page
+    assert "Dupont" not in repr(await _rows(with_egress))
+
+
+@pytest.mark.parametrize("what", ["of another", "dust", "of release 0.2.0"])
+async def test_a_page_that_cannot_be_opened_is_home_and_the_sign_in_succeeds(with_egress: Any, what: str) -> None:
+    async with with_egress.browser(headers=PAGE) as browser:
+        outs = [await browser.get("/auth/login", params={"returnTo": page}) for page in ("/panier", "/creneaux")]
+        pages = [row.page for row in await _rows(with_egress)]
+        page = {"of another": sa.case((tables.attempts.c.page == pages[0], pages[1]), else_=pages[0])}.get(what)
+        if page is None:
+            page = sa.literal(b"dust") if what == "dust" else sa.null()
+        async with transaction(with_egress.dependencies.sessions.engine) as tx:
+            await tx.execute(sa.update(tables.attempts).values(page=page))
+        for out in outs:
+            back = await browser.get(with_egress.provider.sign_in(out.headers["location"]))
+            assert (back.status_code, back.headers["location"]) == (302, "/")
+        assert (await browser.get("/auth/session")).status_code == 200
+
+
+async def _rows(world: Any) -> list[Any]:
+    async with transaction(world.dependencies.sessions.engine) as tx:
+        return list(await tx.execute(sa.select(tables.attempts)))
 
 
 async def test_a_sign_in_that_nobody_came_back_from_is_forgotten_after_ten_minutes(with_egress: Any) -> None:
@@ -83,6 +121,7 @@ async def test_a_sign_in_that_nobody_came_back_from_is_forgotten_after_ten_minut
         out = await browser.get("/auth/login", params={"returnTo": "/panier"})
         with_egress.clock.pass_(minutes=10, seconds=1)
         await with_egress.sign_in(browser)
+        await with_egress.dependencies.attempts.forget_old()
         assert await with_egress.count(tables.attempts) == 1
         again = await browser.get(with_egress.provider.sign_in(out.headers["location"]))
         assert (again.status_code, again.headers["location"]) == (302, "/")

@@ -30,6 +30,7 @@ from resapermis_auth_gateway.web.feed.stream import Feed, Viewer
 from resapermis_auth_gateway.web.security.concurrency import Concurrency
 from resapermis_auth_gateway.web.security.rates import Rates
 from resapermis_auth_gateway.web.settings import WebSettings
+from resapermis_auth_gateway.web.sign_in.attempts import Attempts
 from resapermis_auth_gateway.web.sign_in.flow import SignIn
 from resapermis_auth_gateway.web.sign_in.grant import Grants
 from resapermis_auth_gateway.web.sign_in.provider_logout import ProviderLogout
@@ -102,6 +103,7 @@ class Dependencies:
     peers: Peers
     profiles: Profiles
     sessions: Sessions
+    attempts: Attempts
     sign_in: SignIn
     grants: Grants
     provider_logout: ProviderLogout
@@ -136,7 +138,8 @@ def assemble(
     }
     open_feeds = Concurrency("feed", most_feeds, now)
     sessions = Sessions(settings, engine, outbox, denials.add, live.end, now)
-    grants = Grants(settings, engine, outbox, peers.provider, sessions, authorizer.allows, now)
+    attempts = Attempts(engine, vault, now)
+    grants = Grants(settings, engine, outbox, peers.provider, sessions, attempts, authorizer.allows, now)
     return Dependencies(
         settings=settings,
         signer=signer,
@@ -144,8 +147,9 @@ def assemble(
         peers=peers,
         profiles=profiles,
         sessions=sessions,
+        attempts=attempts,
         sign_in=SignIn(
-            settings, engine, outbox, peers.provider, profiles, signer, peers.rdvpermis, sessions, grants, now
+            settings, engine, outbox, peers.provider, profiles, signer, peers.rdvpermis, sessions, grants, attempts, now
         ),
         grants=grants,
         provider_logout=ProviderLogout(settings.oidc_issuer, engine, peers.provider, sessions, now),

@@ -19,10 +19,11 @@ from resapermis_auth_gateway.profile import Profile, Profiles
 from resapermis_auth_gateway.web.security.address import place_of
 from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_auth_gateway.web.sign_in import queries
+from resapermis_auth_gateway.web.sign_in.attempts import Attempt, Attempts
 from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, new_secret, session_cookie, sign_in_cookie
 from resapermis_auth_gateway.web.sign_in.device import Device, device_of
 from resapermis_auth_gateway.web.sign_in.grant import PAGE, Grants, ProviderAnswer, sealed_of
-from resapermis_auth_gateway.web.sign_in.return_to import HOME, safe_return_to
+from resapermis_auth_gateway.web.sign_in.return_to import safe_return_to
 from resapermis_auth_gateway.web.sign_in.sessions import Sessions, person, record
 from resapermis_kit.clock import Clock, new_id
 from resapermis_kit.database.transaction import Tx, transaction
@@ -69,6 +70,7 @@ class SignIn:
     """Stub of RdvPermisService: answers which school an employee belongs to."""
     sessions: Sessions
     grants: Grants
+    attempts: Attempts
     now: Clock
 
     async def begin(self, request: Request, return_to: str, *, fresh: bool = False) -> Response:
@@ -76,7 +78,7 @@ class SignIn:
         cookie = sign_in_cookie(self.settings.secure)
         browser = cookie.read(request.scope) or new_secret()
         state = new_secret()
-        attempt = queries.Attempt(safe_return_to(return_to), self.settings.step_up_seconds if fresh else 0)
+        attempt = Attempt(safe_return_to(return_to), self.settings.step_up_seconds if fresh else 0)
         question = oidc_pb2.BeginSignInRequest(
             state=state,
             nonce=_nonce(browser, state),
@@ -84,15 +86,7 @@ class SignIn:
             max_age_seconds=attempt.max_age_seconds,
         )
         answer = await peers.ask(self.provider.BeginSignIn, question, principal="")
-        async with transaction(self.engine) as tx:
-            await queries.begin_attempt(
-                tx,
-                digest(state),
-                digest(browser),
-                attempt,
-                self.now(),
-                keep=self.sessions.limits.absolute,
-            )
+        await self.attempts.begin(state, browser, attempt)
         response = RedirectResponse(answer.authorization_url, status_code=302)
         cookie.set(response, browser)
         return response
@@ -109,10 +103,10 @@ class SignIn:
 
     async def _finish(self, request: Request, answer: Answer, place: str) -> Response:
         browser = sign_in_cookie(self.settings.secure).read(request.scope)
-        attempt = await self._use_attempt(answer.state, browser)
+        attempt = await self.attempts.use(answer.state, browser)
         if attempt is None and await self._live(request) is not None:
             # The browser's way back: nothing is redeemed or ended.
-            return RedirectResponse(await self._page_of(answer.state), status_code=302)
+            return RedirectResponse(await self.attempts.page_of(answer.state), status_code=302)
         if attempt is None:
             raise _failed("no sign-in under way for this state and browser")
         if attempt.grant_session_id is not None:
@@ -143,18 +137,6 @@ class SignIn:
         cookie.set(response, value)
         # The sign-in's own cookie stays its ten minutes: another tab may be under way with it, and each state counts once.
         return response
-
-    async def _use_attempt(self, state: str, browser: str) -> queries.Attempt | None:
-        """What was under way, once for a state and the browser that left with it; else None."""
-        if not browser or not state:
-            return None
-        async with transaction(self.engine) as tx:
-            return await queries.use_attempt(tx, digest(state), digest(browser), self.now())
-
-    async def _page_of(self, state: str) -> str:
-        """The page that a used sign-in led to: a path of ours, as it was judged when the sign-in began."""
-        async with transaction(self.engine) as tx:
-            return await queries.used_attempt(tx, digest(state)) or HOME
 
     async def _live(self, request: Request) -> queries.Session | None:
         """The session that the browser already has, if it acts for a school."""

@@ -18,7 +18,8 @@ from resapermis_auth_gateway.tables import tokens as rows
 from resapermis_auth_gateway.tokens import SealedPair
 from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_auth_gateway.web.sign_in import queries
-from resapermis_auth_gateway.web.sign_in.cookies import derive, digest, new_secret
+from resapermis_auth_gateway.web.sign_in.attempts import Attempt, Attempts
+from resapermis_auth_gateway.web.sign_in.cookies import derive, new_secret
 from resapermis_auth_gateway.web.sign_in.sessions import Sessions, denial_of, person, system
 from resapermis_kit.clock import Clock
 from resapermis_kit.database.transaction import Tx, transaction
@@ -90,6 +91,7 @@ class Grants:
     provider: Any
     """Stub of ProviderService."""
     sessions: Sessions
+    attempts: Attempts
     allows: Callable[[Caller, str], bool]
     """Whether policy lets somebody do something."""
     now: Clock
@@ -108,7 +110,7 @@ class Grants:
         """
         self._require(session)
         browser, state = browser or new_secret(), new_secret()
-        attempt = queries.Attempt(PAGE, self._proof_wanted(session), session.id)
+        attempt = Attempt(PAGE, self._proof_wanted(session), session.id)
         question = oidc_pb2.BeginSignInRequest(
             state=state,
             nonce=_nonce(browser, state),
@@ -117,19 +119,11 @@ class Grants:
             purpose=oidc_pb2.PURPOSE_GRANT,
         )
         answer = await peers.ask(self.provider.BeginSignIn, question, principal="")
-        async with transaction(self.engine) as tx:
-            await queries.begin_attempt(
-                tx,
-                digest(state),
-                digest(browser),
-                attempt,
-                self.now(),
-                keep=self.sessions.limits.absolute,
-            )
+        await self.attempts.begin(state, browser, attempt)
         return Leaving(answer.authorization_url, browser)
 
     async def finish(
-        self, answer: ProviderAnswer, attempt: queries.Attempt, session: queries.Session | None, place: str
+        self, answer: ProviderAnswer, attempt: Attempt, session: queries.Session | None, place: str
     ) -> Outcome:
         """Keep the grant that came, or say why there is none; what is refused is recorded."""
         try:
@@ -144,7 +138,7 @@ class Grants:
         return "given"
 
     async def _finish(
-        self, answer: ProviderAnswer, attempt: queries.Attempt, session: queries.Session | None, place: str
+        self, answer: ProviderAnswer, attempt: Attempt, session: queries.Session | None, place: str
     ) -> None:
         if session is None or session.id != attempt.grant_session_id:
             raise _signed_out()

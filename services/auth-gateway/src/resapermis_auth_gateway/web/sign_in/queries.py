@@ -1,4 +1,4 @@
-"""Sign-ins under way and sessions: what is asked of their tables."""
+"""Sessions: what is asked of their table."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,12 +9,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_auth_gateway.accounts import at_school, roles_of
-from resapermis_auth_gateway.tables import account_roles, accounts, attempts, logout_tokens, sessions
+from resapermis_auth_gateway.tables import account_roles, accounts, logout_tokens, sessions
 from resapermis_auth_gateway.web.sign_in.device import Device
 from resapermis_kit.database.statement import Row, Statement
 from resapermis_kit.database.transaction import Tx
 
-ATTEMPT_LIVES = timedelta(minutes=10)
 KEPT = timedelta(days=365)
 LIVE = sessions.c.ended_at.is_(None)
 MOST_OWN = 100
@@ -38,62 +37,6 @@ class Session:
     profile: bytes
     authenticated_at: datetime | None
     """When its owner proved at the provider who they are; None: it does not say."""
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """A sign-in under way: where the person wanted to go, and how recent a proof was asked for (0: none).
-
-    `grant_session_id`: it is no sign-in, but the way to a grant for background work, and began in that session.
-    """
-
-    return_to: str
-    max_age_seconds: int = 0
-    grant_session_id: UUID | None = None
-
-
-async def begin_attempt(
-    tx: Tx, state_hash: bytes, browser_hash: bytes, attempt: Attempt, now: datetime, keep: timedelta
-) -> None:
-    """Remember a sign-in that leaves for the provider; forget those nobody came back from, and the used after `keep`."""
-    unused = attempts.c.used_at.is_(None) & (attempts.c.started_at < now - ATTEMPT_LIVES)
-    await tx.execute(sa.delete(attempts).where(unused | (attempts.c.started_at < now - keep)))
-    await tx.execute(
-        insert(attempts).values(
-            state_hash=state_hash,
-            browser_hash=browser_hash,
-            return_to=attempt.return_to,
-            max_age_seconds=attempt.max_age_seconds,
-            grant_session_id=attempt.grant_session_id,
-            started_at=now,
-        )
-    )
-
-
-async def use_attempt(tx: Tx, state_hash: bytes, browser_hash: bytes, now: datetime) -> Attempt | None:
-    """Use up the attempt of this state and this browser, once; None where there is none."""
-    statement = (
-        sa.update(attempts)
-        .where(
-            attempts.c.state_hash == state_hash,
-            attempts.c.browser_hash == browser_hash,
-            attempts.c.started_at >= now - ATTEMPT_LIVES,
-            attempts.c.used_at.is_(None),
-        )
-        .values(used_at=now)
-        .returning(attempts.c.return_to, attempts.c.max_age_seconds, attempts.c.grant_session_id)
-    )
-    row = (await tx.execute(statement)).one_or_none()
-    return None if row is None else Attempt(row.return_to, row.max_age_seconds, row.grant_session_id)
-
-
-async def used_attempt(tx: Tx, state_hash: bytes) -> str | None:
-    """Where the sign-in of this state led, while that is kept. Asks for no browser: its cookie is gone by then."""
-    statement = sa.select(attempts.c.return_to).where(
-        attempts.c.state_hash == state_hash, attempts.c.used_at.is_not(None)
-    )
-    page: str | None = (await tx.execute(statement)).scalar()
-    return page
 
 
 @dataclass(frozen=True)
