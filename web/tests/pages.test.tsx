@@ -1,7 +1,9 @@
+import { readFileSync } from "node:fs";
 import { screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
 import { afterEach, describe, expect, test } from "vitest";
+import { areaText, causeText } from "../src/pages/journal/details.ts";
 import { placeOf } from "../src/pages/messages/Messages.tsx";
 import { setChoice } from "../src/pages/slots/choice.ts";
 import { makeWorld } from "./mock/world.ts";
@@ -220,8 +222,52 @@ describe("around the pages", () => {
       ];
     }
     drawn = await draw("/journal?journal=securite", "Journal", world);
-    expect(await screen.findByText(/jeton de page absent ou périmé, 37 fois : POST \/api\/v1\/mandates/)).toBeTruthy();
+    expect(await screen.findByText("jeton de page absent ou périmé, 37 fois : Candidats")).toBeTruthy();
+    expect(screen.queryByText(/api\/v1/)).toBeNull();
     expect(screen.queryByLabelText("Journal lu")).toBeNull();
+  });
+
+  test("the journal says why a session and a grant ended, and both can be asked for [S-14]", async () => {
+    const world = makeWorld();
+    const [first] = world.records;
+    const ends: [string, Record<string, string>][] = [
+      ["session.end", { cause: "signed_out" }],
+      ["session.end", { cause: "ended_elsewhere" }],
+      ["session.end", { cause: "replaced" }],
+      ["grant.end", { reason: "invalid_grant" }],
+      ["grant.end", { reason: "a new word" }],
+    ];
+    if (first) world.records = ends.map(([action, facts], n) => ({ ...first, id: `e-${n}`, action, facts }));
+    drawn = await draw("/journal", "Journal", world);
+    const rows = (await screen.findAllByRole("rowheader")).map((one) => one.textContent);
+    expect(rows).toEqual([
+      "Fin de session déconnexion",
+      "Fin de session depuis une autre session de la même personne",
+      "Fin de session remplacée par une nouvelle connexion dans le même navigateur",
+      "Travail en arrière-plan : autorisation terminée refusée par RdvPermis",
+      "Travail en arrière-plan : autorisation terminée a new word",
+    ]);
+    const acts = within(screen.getByLabelText("Actes"));
+    for (const act of ["Fin de session", "Travail en arrière-plan autorisé"]) expect(acts.getByText(act)).toBeTruthy();
+  });
+
+  test("each cause of the contract has words of its own [S-14]", () => {
+    const proto = readFileSync("../protos/resapermis/iam/v1/events.proto", "utf8");
+    const comment = /message SessionEnded \{[\s\S]*?string cause/.exec(proto)?.[0] ?? "";
+    const causes = [...comment.matchAll(/"([a-z_]+)"/g)].map(([, word]) => word ?? "");
+    expect(causes).toContain("replaced");
+    expect(new Set(causes.map(causeText)).size).toBe(causes.length);
+    expect(causes.filter((cause) => causeText(cause) === cause)).toEqual([]);
+  });
+
+  test.each([
+    ["DELETE /api/v1/me/sessions/{session_id}", "Mon compte"],
+    ["GET /auth/session", "Connexion"],
+    ["basket.v1.BasketService/HoldSlots", "Panier"],
+    ["POST", ""],
+    ["GET /nowhere", ""],
+  ])("a school reads where something was refused, not its route: %s", (id, area) => {
+    expect(areaText(id)).toBe(area);
   });
 
   test("who watches over security reads its journal beside the school's [S-14]", async () => {
@@ -231,7 +277,9 @@ describe("around the pages", () => {
     const user = userEvent.setup();
     await screen.findByText("Réservation confirmée");
     await user.selectOptions(screen.getByLabelText("Journal lu"), "securite");
-    expect(await screen.findByText(/identité falsifiée, 500 fois/)).toBeTruthy();
+    expect(
+      await screen.findByText("identité falsifiée, 500 fois : mandate.v1.MandateService/ListMandates"),
+    ).toBeTruthy();
     expect(screen.queryByText("Réservation confirmée")).toBeNull();
     const [verify] = screen.getAllByRole("button", { name: /Vérifier la preuve : accès refusé/i });
     await user.click(verify as HTMLElement);

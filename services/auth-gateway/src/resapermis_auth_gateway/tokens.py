@@ -240,9 +240,7 @@ _UNADOPTED_OF = sa.and_(accounts.c.issuer == revocations.c.issuer, accounts.c.su
 _OWNED = sa.or_(accounts.c.id == _KEPT_FOR, _UNADOPTED_OF)
 """Whether an account is the owner of what is to be revoked: that of the row which kept it, else as the provider said."""
 _OWNER_HAS_MORE = (
-    sa.exists()
-    .where(_OWNED, _OTHER.c.account_id == accounts.c.id, _OTHER.c.dead_at.is_(None))
-    .correlate(revocations)
+    sa.exists().where(_OWNED, _OTHER.c.account_id == accounts.c.id, _OTHER.c.dead_at.is_(None)).correlate(revocations)
 )
 
 

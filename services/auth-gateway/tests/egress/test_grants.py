@@ -196,7 +196,9 @@ async def test_a_grant_that_fails_ends_nothing_in_use_and_is_revoked_once_nothin
 
 
 @pytest.mark.parametrize("lost", ["sign-in", "grant"])
-async def test_tokens_that_nobody_adopted_wait_while_their_owner_has_something_in_use(giving: Giving, lost: str) -> None:
+async def test_tokens_that_nobody_adopted_wait_while_their_owner_has_something_in_use(
+    giving: Giving, lost: str
+) -> None:
     world = giving.world
     session = await world.sign_in(subject="employee-1", refresh="in use")
     await world.sign_in(subject="employee-2", refresh="another's")
@@ -252,7 +254,7 @@ async def test_of_a_web_face_that_adopts_nothing_yet_no_session_is_revoked(givin
 async def test_tokens_that_cannot_be_written_down_are_revoked_at_once(
     giving: Giving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(*_: Any) -> None:
+    async def away(*_: Any, **__: Any) -> None:
         raise Failure(Code.CODE_UNAVAILABLE, "the database is away")
 
     monkeypatch.setattr(tokens, "keep_unadopted", away)

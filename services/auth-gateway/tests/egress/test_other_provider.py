@@ -67,7 +67,8 @@ async def change(make_world: MakeWorld, responder: Responder) -> AsyncIterator[C
         lost = TokenPair("-", utc_now() + timedelta(minutes=5), _token("one's unadopted"), None)
         async with transaction(before.engine) as tx:
             await tokens.end_tokens(tx, session_id=ended, reason="signed_out", now=utc_now())
-            await tx.execute(sa.update(tables.sessions).where(tables.sessions.c.id == ended).values(ended_at=utc_now()))
+            others = tables.sessions.c.id != session  # the one that ended, and the one that the grant was given in
+            await tx.execute(sa.update(tables.sessions).where(others).values(ended_at=utc_now()))
             sealed = tokens.seal(before.vault, new_id(), lost)
             await tokens.keep_unadopted(tx, sealed, utc_now(), issuer=before.provider.issuer, subject="employee-1")
         now = await make_world(second.url, f"{second.url}/realm", engine=before.engine, vault=before.vault)

@@ -82,7 +82,8 @@ async def test_it_starts_serves_says_its_health_and_drains(
             await peers.call(asking, pb.GetSchoolRequest(), principal="not.a.token")
         engine = make_engine(database, pool=1, name="test")
         signed_in = SimpleNamespace(engine=engine, vault=Keyset.load(tmp_path / "keyset.json"))
-        session = await World.sign_in(signed_in)
+        issuer = environment["RESAPERMIS_OIDC_ISSUER"]
+        session = await World.sign_in(signed_in, issuer=issuer)
         responder.on("GET", "/paniers", (200, []))
         principal = signer.sign(Principal("account-1", str(session), "school-1", ("school_manager",)), "egress")
         await peers.call(RdvPermisServiceStub(channel).ListBaskets, pb.ListBasketsRequest(), principal=principal)

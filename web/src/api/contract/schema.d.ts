@@ -1515,7 +1515,7 @@ export interface components {
             /** Format: date-time */
             endedAt: string;
             /** @enum {string} */
-            reason: "withdrawn" | "run_out" | "refused" | "lost" | "other_school" | "no_right";
+            reason: "withdrawn" | "run_out" | "refused" | "lost" | "other_school" | "no_right" | "other_provider";
         };
         /**
          * Favourite

@@ -12,7 +12,8 @@ import { parseCheckpoint, toHex } from "../../audit/merkle.ts";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
 import { instantExact } from "../../time/format.ts";
-import { ACTIONS, actionText, reasonText, SECURITY_ACTIONS } from "./actions.ts";
+import { ACTIONS, actionText, SECURITY_ACTIONS } from "./actions.ts";
+import { detailText } from "./details.ts";
 import { ProofDialog } from "./ProofDialog.tsx";
 
 const route = getRouteApi("/journal");
@@ -112,7 +113,7 @@ export function Journal() {
                   </thead>
                   <tbody>
                     {records.map((record) => (
-                      <Row key={record.id} record={record} onProve={() => setProving(record)} />
+                      <Row key={record.id} record={record} security={security} onProve={() => setProving(record)} />
                     ))}
                   </tbody>
                 </table>
@@ -145,19 +146,10 @@ function actorText(record: AuditRecord, reader: string): string {
   return t`un collègue (…${record.actor.id.slice(-4)})`;
 }
 
-/** What was refused, why and how often: refusals of one kind in a minute are one record. */
-function deniedText(record: AuditRecord): string | undefined {
-  if (record.action !== "access.denied") return undefined;
-  const { reason, count } = record.facts;
-  const why = reasonText(reason ?? "");
-  const where = record.object?.id ?? "";
-  return count && count !== "1" ? t`${why}, ${count} fois : ${where}` : t`${why} : ${where}`;
-}
-
-function Row({ record, onProve }: { record: AuditRecord; onProve: () => void }) {
+function Row({ record, security, onProve }: { record: AuditRecord; security: boolean; onProve: () => void }) {
   const session = useSession();
   const text = actionText(record.action);
-  const denied = deniedText(record);
+  const detail = detailText(record, security);
   return (
     <tr>
       <td data-label={t`Quand`} className="rp-small">
@@ -165,7 +157,7 @@ function Row({ record, onProve }: { record: AuditRecord; onProve: () => void }) 
       </td>
       <th scope="row" data-label={t`Acte`}>
         {text}
-        {denied ? <span className="rp-small rp-muted"> {denied}</span> : null}
+        {detail ? <span className="rp-small rp-muted"> {detail}</span> : null}
       </th>
       <td data-label={t`Par`}>{actorText(record, session.user.id)}</td>
       <td data-label={t`Issue`}>{outcomeText(record.outcome)}</td>

@@ -3,6 +3,10 @@ import { t } from "@lingui/core/macro";
 /** The actions offered as a filter. */
 export const ACTIONS = [
   "session.start",
+  "session.end",
+  "grant.give",
+  "grant.withdraw",
+  "grant.end",
   "candidate.create",
   "candidate.update",
   "candidate.read",
@@ -36,7 +40,7 @@ export const SECURITY_ACTIONS = [
 export function actionText(action: string): string {
   const texts: Record<string, () => string> = {
     "session.start": () => t`Connexion`,
-    "session.end": () => t`Déconnexion`,
+    "session.end": () => t`Fin de session`,
     "access.denied": () => t`Accès refusé`,
     "token.grant": () => t`Accès à RdvPermis obtenu`,
     "token.revoke": () => t`Accès à RdvPermis rendu`,

@@ -58,8 +58,10 @@ class SessionEnded(_message.Message):
     account_id: _builtins.str
     school_id: _builtins.str
     cause: _builtins.str
-    """"signed_out", "idle", "expired", "suspicious", "provider", "grant" (what it acted with at RdvPermis is over),
-    "other_school" (its owner signed in for another one).
+    """"signed_out", "ended_elsewhere" (by its owner, from another of their sessions), "replaced" (somebody signed in in the same
+    browser), "idle", "expired", "suspicious", "provider" (its owner signed out there), "no_school" (it never acted), "grant" (what it acted with at RdvPermis is over),
+    "other_school" (its owner signed in for another one), "other_provider" (its owner signed in at a provider that settings no
+    longer name).
     """
     def __init__(
         self,
@@ -124,7 +126,8 @@ class GrantEnded(_message.Message):
     school_id: _builtins.str
     reason: _builtins.str
     """"withdrawn", "run_out", "refused" (the provider or RdvPermis takes it no longer), "lost" (what we keep of it is of no use),
-    "other_school" (its owner works elsewhere), "no_right" (their role no longer allows it).
+    "other_school" (its owner works elsewhere), "no_right" (their role no longer allows it), "other_provider" (settings name another
+    provider than the one that gave it).
     """
     left: _builtins.int
     """Grants that the school has left; 0: background work waits whenever nobody is signed in."""

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from resapermis.authz.v1 import options_pb2 as resapermis_dot_authz_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dresapermis/oidc/v1/oidc.proto\x12\x12resapermis.oidc.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!resapermis/authz/v1/options.proto\"\x90\x01\n\x12\x42\x65ginSignInRequest\x12\r\n\x05state\x18\x01 \x01(\t\x12\r\n\x05nonce\x18\x02 \x01(\t\x12\x15\n\rcode_verifier\x18\x03 \x01(\t\x12\x17\n\x0fmax_age_seconds\x18\x04 \x01(\x05\x12,\n\x07purpose\x18\x05 \x01(\x0e\x32\x1b.resapermis.oidc.v1.Purpose\"0\n\x13\x42\x65ginSignInResponse\x12\x19\n\x11\x61uthorization_url\x18\x01 \x01(\t\"}\n\x11RedeemCodeRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0b\n\x03iss\x18\x02 \x01(\t\x12\r\n\x05nonce\x18\x03 \x01(\t\x12\x15\n\rcode_verifier\x18\x04 \x01(\t\x12\x17\n\x0fmax_age_seconds\x18\x05 \x01(\x05\x12\x0e\n\x06\x61\x64opts\x18\x06 \x01(\x08\"\xa8\x01\n\x12RedeemCodeResponse\x12*\n\x06person\x18\x01 \x01(\x0b\x32\x1a.resapermis.oidc.v1.Person\x12\x30\n\x06tokens\x18\x02 \x01(\x0b\x32 .resapermis.oidc.v1.SealedTokens\x12\x34\n\x10\x61uthenticated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa6\x01\n\x12RedeemGrantRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0b\n\x03iss\x18\x02 \x01(\t\x12\r\n\x05nonce\x18\x03 \x01(\t\x12\x15\n\rcode_verifier\x18\x04 \x01(\t\x12\x12\n\naccount_id\x18\x05 \x01(\t\x12\x0f\n\x07subject\x18\x06 \x01(\t\x12\x11\n\tschool_id\x18\x07 \x01(\t\x12\x17\n\x0fmax_age_seconds\x18\x08 \x01(\x05\"G\n\x13RedeemGrantResponse\x12\x30\n\x06tokens\x18\x01 \x01(\x0b\x32 .resapermis.oidc.v1.SealedTokens\"k\n\x06Person\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x1b\n\x13provider_session_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\r\n\x05\x65mail\x18\x04 \x01(\t\x12\x0e\n\x06locale\x18\x05 \x01(\t\"\xc1\x01\n\x0cSealedTokens\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63\x63\x65ss\x18\x02 \x01(\x0c\x12\x35\n\x11\x61\x63\x63\x65ss_expires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x07refresh\x18\x04 \x01(\x0cH\x00\x88\x01\x01\x12\x36\n\x12refresh_expires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\n\x08_refresh\"3\n\x14GetSignOutUrlRequest\x12\x1b\n\x13provider_session_id\x18\x01 \x01(\t\"$\n\x15GetSignOutUrlResponse\x12\x0b\n\x03url\x18\x01 \x01(\t\"/\n\x17\x43heckLogoutTokenRequest\x12\x14\n\x0clogout_token\x18\x01 \x01(\t\"\x8c\x01\n\x18\x43heckLogoutTokenResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x1b\n\x13provider_session_id\x18\x02 \x01(\t\x12\x10\n\x08token_id\x18\x03 \x01(\t\x12\x30\n\x0c\x63ounts_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*5\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x11\n\rPURPOSE_GRANT\x10\x01\x32\xf2\x04\n\x0fProviderService\x12t\n\x0b\x42\x65ginSignIn\x12&.resapermis.oidc.v1.BeginSignInRequest\x1a\'.resapermis.oidc.v1.BeginSignInResponse\"\x14\x8a\xb5\x18\x10provider.sign_in\x12q\n\nRedeemCode\x12%.resapermis.oidc.v1.RedeemCodeRequest\x1a&.resapermis.oidc.v1.RedeemCodeResponse\"\x14\x8a\xb5\x18\x10provider.sign_in\x12t\n\x0bRedeemGrant\x12&.resapermis.oidc.v1.RedeemGrantRequest\x1a\'.resapermis.oidc.v1.RedeemGrantResponse\"\x14\x8a\xb5\x18\x10provider.sign_in\x12z\n\rGetSignOutUrl\x12(.resapermis.oidc.v1.GetSignOutUrlRequest\x1a).resapermis.oidc.v1.GetSignOutUrlResponse\"\x14\x8a\xb5\x18\x10provider.sign_in\x12\x83\x01\n\x10\x43heckLogoutToken\x12+.resapermis.oidc.v1.CheckLogoutTokenRequest\x1a,.resapermis.oidc.v1.CheckLogoutTokenResponse\"\x14\x8a\xb5\x18\x10provider.sign_inb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dresapermis/oidc/v1/oidc.proto\x12\x12resapermis.oidc.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!resapermis/authz/v1/options.proto\"\x90\x01\n\x12\x42\x65ginSignInRequest\x12\r\n\x05state\x18\x01 \x01(\t\x12\r\n\x05nonce\x18\x02 \x01(\t\x12\x15\n\rcode_verifier\x18\x03 \x01(\t\x12\x17\n\x0fmax_age_seconds\x18\x04 \x01(\x05\x12,\n\x07purpose\x18\x05 \x01(\x0e\x32\x1b.resapermis.oidc.v1.Purpose\"0\n\x13\x42\x65ginSignInResponse\x12\x19\n\x11\x61uthorization_url\x18\x01 \x01(\t\"}\n\x11RedeemCodeRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0b\n\x03iss\x18\x02 \x01(\t\x12\r\n\x05nonce\x18\x03 \x01(\t\x12\x15\n\rcode_verifier\x18\x04 \x01(\t\x12\x17\n\x0fmax_age_seconds\x18\x05 \x01(\x05\x12\x0e\n\x06\x61\x64opts\x18\x06 \x01(\x08\"\xa8\x01\n\x12RedeemCodeResponse\x12*\n\x06person\x18\x01 \x01(\x0b\x32\x1a.resapermis.oidc.v1.Person\x12\x30\n\x06tokens\x18\x02 \x01(\x0b\x32 .resapermis.oidc.v1.SealedTokens\x12\x34\n\x10\x61uthenticated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb6\x01\n\x12RedeemGrantRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0b\n\x03iss\x18\x02 \x01(\t\x12\r\n\x05nonce\x18\x03 \x01(\t\x12\x15\n\rcode_verifier\x18\x04 \x01(\t\x12\x12\n\naccount_id\x18\x05 \x01(\t\x12\x0f\n\x07subject\x18\x06 \x01(\t\x12\x11\n\tschool_id\x18\x07 \x01(\t\x12\x17\n\x0fmax_age_seconds\x18\x08 \x01(\x05\x12\x0e\n\x06issuer\x18\t \x01(\t\"G\n\x13RedeemGrantResponse\x12\x30\n\x06tokens\x18\x01 \x01(\x0b\x32 .resapermis.oidc.v1.SealedTokens\"{\n\x06Person\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x1b\n\x13provider_session_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\r\n\x05\x65mail\x18\x04 \x01(\t\x12\x0e\n\x06locale\x18\x05 \x01(\t\x12\x0e\n\x06issuer\x18\x06 \x01(\t\"\xc1\x01\n\x0cSealedTokens\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63\x63\x65ss\x18\x02 \x01(\x0c\x12\x35\n\x11\x61\x63\x63\x65ss_expires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x07refresh\x18\x04 \x01(\x0cH\x00\x88\x01\x01\x12\x36\n\x12refresh_expires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\n\x08_refresh\"3\n\x14GetSignOutUrlRequest\x12\x1b\n\x13provider_session_id\x18\x01 \x01(\t\"$\n\x15GetSignOutUrlResponse\x12\x0b\n\x03url\x18\x01 \x01(\t\"/\n\x17\x43heckLogoutTokenRequest\x12\x14\n\x0clogout_token\x18\x01 \x01(\t\"\x8c\x01\n\x18\x43heckLogoutTokenResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x1b\n\x13provider_session_id\x18\x02 \x01(\t\x12\x10\n\x08token_id\x18\x03 \x01(\t\x12\x30\n\x0c\x63ounts_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*5\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x11\n\rPURPOSE_GRANT\x10\x01\x32\xf2\x04\n\x0fProviderService\x12t\n\x0b\x42\x65ginSignIn\x12&.resapermis.oidc.v1.BeginSignInRequest\x1a\'.resapermis.oidc.v1.BeginSignInResponse\"\x14\x8a\xb5\x18\x10provider.sign_in\x12q\n\nRedeemCode\x12%.resapermis.oidc.v1.RedeemCodeRequest\x1a&.resapermis.oidc.v1.RedeemCodeResponse\"\x14\x8a\xb5\x18\x10provider.sign_in\x12t\n\x0bRedeemGrant\x12&.resapermis.oidc.v1.RedeemGrantRequest\x1a\'.resapermis.oidc.v1.RedeemGrantResponse\"\x14\x8a\xb5\x18\x10provider.sign_in\x12z\n\rGetSignOutUrl\x12(.resapermis.oidc.v1.GetSignOutUrlRequest\x1a).resapermis.oidc.v1.GetSignOutUrlResponse\"\x14\x8a\xb5\x18\x10provider.sign_in\x12\x83\x01\n\x10\x43heckLogoutToken\x12+.resapermis.oidc.v1.CheckLogoutTokenRequest\x1a,.resapermis.oidc.v1.CheckLogoutTokenResponse\"\x14\x8a\xb5\x18\x10provider.sign_inb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,8 +43,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROVIDERSERVICE'].methods_by_name['GetSignOutUrl']._serialized_options = b'\212\265\030\020provider.sign_in'
   _globals['_PROVIDERSERVICE'].methods_by_name['CheckLogoutToken']._loaded_options = None
   _globals['_PROVIDERSERVICE'].methods_by_name['CheckLogoutToken']._serialized_options = b'\212\265\030\020provider.sign_in'
-  _globals['_PURPOSE']._serialized_start=1446
-  _globals['_PURPOSE']._serialized_end=1499
+  _globals['_PURPOSE']._serialized_start=1478
+  _globals['_PURPOSE']._serialized_end=1531
   _globals['_BEGINSIGNINREQUEST']._serialized_start=122
   _globals['_BEGINSIGNINREQUEST']._serialized_end=266
   _globals['_BEGINSIGNINRESPONSE']._serialized_start=268
@@ -54,21 +54,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REDEEMCODERESPONSE']._serialized_start=446
   _globals['_REDEEMCODERESPONSE']._serialized_end=614
   _globals['_REDEEMGRANTREQUEST']._serialized_start=617
-  _globals['_REDEEMGRANTREQUEST']._serialized_end=783
-  _globals['_REDEEMGRANTRESPONSE']._serialized_start=785
-  _globals['_REDEEMGRANTRESPONSE']._serialized_end=856
-  _globals['_PERSON']._serialized_start=858
-  _globals['_PERSON']._serialized_end=965
-  _globals['_SEALEDTOKENS']._serialized_start=968
-  _globals['_SEALEDTOKENS']._serialized_end=1161
-  _globals['_GETSIGNOUTURLREQUEST']._serialized_start=1163
-  _globals['_GETSIGNOUTURLREQUEST']._serialized_end=1214
-  _globals['_GETSIGNOUTURLRESPONSE']._serialized_start=1216
-  _globals['_GETSIGNOUTURLRESPONSE']._serialized_end=1252
-  _globals['_CHECKLOGOUTTOKENREQUEST']._serialized_start=1254
-  _globals['_CHECKLOGOUTTOKENREQUEST']._serialized_end=1301
-  _globals['_CHECKLOGOUTTOKENRESPONSE']._serialized_start=1304
-  _globals['_CHECKLOGOUTTOKENRESPONSE']._serialized_end=1444
-  _globals['_PROVIDERSERVICE']._serialized_start=1502
-  _globals['_PROVIDERSERVICE']._serialized_end=2128
+  _globals['_REDEEMGRANTREQUEST']._serialized_end=799
+  _globals['_REDEEMGRANTRESPONSE']._serialized_start=801
+  _globals['_REDEEMGRANTRESPONSE']._serialized_end=872
+  _globals['_PERSON']._serialized_start=874
+  _globals['_PERSON']._serialized_end=997
+  _globals['_SEALEDTOKENS']._serialized_start=1000
+  _globals['_SEALEDTOKENS']._serialized_end=1193
+  _globals['_GETSIGNOUTURLREQUEST']._serialized_start=1195
+  _globals['_GETSIGNOUTURLREQUEST']._serialized_end=1246
+  _globals['_GETSIGNOUTURLRESPONSE']._serialized_start=1248
+  _globals['_GETSIGNOUTURLRESPONSE']._serialized_end=1284
+  _globals['_CHECKLOGOUTTOKENREQUEST']._serialized_start=1286
+  _globals['_CHECKLOGOUTTOKENREQUEST']._serialized_end=1333
+  _globals['_CHECKLOGOUTTOKENRESPONSE']._serialized_start=1336
+  _globals['_CHECKLOGOUTTOKENRESPONSE']._serialized_end=1476
+  _globals['_PROVIDERSERVICE']._serialized_start=1534
+  _globals['_PROVIDERSERVICE']._serialized_end=2160
 # @@protoc_insertion_point(module_scope)

@@ -173,6 +173,7 @@ class RedeemGrantRequest(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     SCHOOL_ID_FIELD_NUMBER: _builtins.int
     MAX_AGE_SECONDS_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     iss: _builtins.str
     """As RedeemCodeRequest has it."""
@@ -184,6 +185,8 @@ class RedeemGrantRequest(_message.Message):
     school_id: _builtins.str
     max_age_seconds: _builtins.int
     """As it was asked for (RedeemCodeRequest)."""
+    issuer: _builtins.str
+    """Whose provider knows the person: another's is another person (GRANT_OTHER_PERSON). Empty: a release that did not say."""
     def __init__(
         self,
         *,
@@ -195,10 +198,11 @@ class RedeemGrantRequest(_message.Message):
         subject: _builtins.str = ...,
         school_id: _builtins.str = ...,
         max_age_seconds: _builtins.int = ...,
+        issuer: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "code", b"code", "code_verifier", b"code_verifier", "iss", b"iss", "max_age_seconds", b"max_age_seconds", "nonce", b"nonce", "school_id", b"school_id", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "code", b"code", "code_verifier", b"code_verifier", "iss", b"iss", "issuer", b"issuer", "max_age_seconds", b"max_age_seconds", "nonce", b"nonce", "school_id", b"school_id", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -237,6 +241,7 @@ class Person(_message.Message):
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     EMAIL_FIELD_NUMBER: _builtins.int
     LOCALE_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
     """`sub`: unique at this provider, never given to another person."""
     provider_session_id: _builtins.str
@@ -246,6 +251,8 @@ class Person(_message.Message):
     """Empty: not stated."""
     locale: _builtins.str
     """"fr" or "en"."""
+    issuer: _builtins.str
+    """The provider's; the subject is unique there. Empty: a release that did not say."""
     def __init__(
         self,
         *,
@@ -254,10 +261,11 @@ class Person(_message.Message):
         display_name: _builtins.str = ...,
         email: _builtins.str = ...,
         locale: _builtins.str = ...,
+        issuer: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "email", b"email", "locale", b"locale", "provider_session_id", b"provider_session_id", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "email", b"email", "issuer", b"issuer", "locale", b"locale", "provider_session_id", b"provider_session_id", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

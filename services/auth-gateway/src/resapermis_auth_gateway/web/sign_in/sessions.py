@@ -123,9 +123,7 @@ class Sessions:
         now, limits = self.now(), self.limits
         return await queries.is_live(self.engine, session_id, now - limits.idle, now - limits.absolute)
 
-    async def end_in(
-        self, tx: Tx, session: queries.Session, cause: str, *, actor: audit.Actor | None = None
-    ) -> None:
+    async def end_in(self, tx: Tx, session: queries.Session, cause: str, *, actor: audit.Actor | None = None) -> None:
         """End a session in the caller's transaction; egress has its tokens revoked afterwards. `actor`: whose act it is; None: ours."""
         now, actor = self.now(), actor or system(session)
         if await end_session(tx, self.outbox, session.id, cause, now, actor=actor):
