@@ -1,13 +1,14 @@
 import { lingui } from "@lingui/vite-plugin";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
+import { firstLoad } from "./scripts/first-load.ts";
 
 /**
  * One page, code split by route. `__CSP_NONCE__` stays literal in dist/index.html: the gateway puts a fresh nonce there with each
  * answer. In development, calls go to a running stack (RESAPERMIS_GATEWAY, by default the port of `make up`).
  */
 export default defineConfig(({ command }) => ({
-  plugins: [react(), lingui({ macroTransform: true, failOnMissing: command === "build" })],
+  plugins: [react(), lingui({ macroTransform: true, failOnMissing: command === "build" }), firstLoad()],
   html: { cspNonce: "__CSP_NONCE__" },
   build: {
     target: "es2023",
@@ -26,7 +27,12 @@ export default defineConfig(({ command }) => ({
       {
         extends: true,
         // Without a page: one environment for all, as making jsdom takes each file longer than its tests.
-        test: { name: "rules", include: ["src/**/*.test.ts"], setupFiles: ["tests/texts.ts"], isolate: false },
+        test: {
+          name: "rules",
+          include: ["{src,scripts}/**/*.test.ts"],
+          setupFiles: ["tests/texts.ts"],
+          isolate: false,
+        },
       },
       {
         extends: true,

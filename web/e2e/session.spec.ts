@@ -199,3 +199,34 @@ test("background work: a grant is given at RdvPermis, shown, and withdrawn, by k
     });
   }).toPass({ timeout: 20_000 });
 });
+
+test("what a page begins with is asked before its code is there, and once", { tag: "@long" }, async ({
+  school: page,
+}) => {
+  const asked: string[] = [];
+  page.on("request", (request) => {
+    const { pathname, search } = new URL(request.url());
+    if (pathname.startsWith("/api/") || pathname === "/auth/session") asked.push(pathname + search);
+  });
+  const errors: string[] = [];
+  page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+  await open(page, "/", "Accueil");
+  await expect(page.getByRole("heading", { level: 2 }).first()).toBeVisible();
+  const early = ["/auth/session", "/api/v1/basket", "/api/v1/bookings?filter=upcoming", "/api/v1/me/grant"];
+  for (const path of early) expect(asked.filter((one) => one === path)).toEqual([path]);
+  // Modules run after the HTML was read (domInteractive); in a cache they may be there at once.
+  const [session, read] = await page.evaluate(() => {
+    const entries = performance.getEntriesByType("resource");
+    const [page] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
+    return [entries.find((entry) => entry.name.endsWith("/auth/session"))?.startTime, page?.domInteractive];
+  });
+  expect(session).toBeLessThan(read ?? 0);
+  // Modules that were preloaded in vain are a warning of the browser, a refused one an error.
+  expect(errors).toEqual([]);
+  await page.getByRole("button", { name: "Se déconnecter" }).click();
+  await expect(page.getByRole("link", { name: "Se connecter avec RdvPermis" })).toBeVisible();
+  asked.length = 0;
+  await page.reload();
+  await expect(page.getByRole("link", { name: "Se connecter avec RdvPermis" })).toBeVisible();
+  expect(asked.filter((path) => path.startsWith("/api/"))).toEqual([]);
+});

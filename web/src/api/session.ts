@@ -2,6 +2,7 @@
 import { queryOptions, useQuery } from "@tanstack/react-query";
 import { keys } from "./contract/cache.ts";
 import { adopt, ask, forgetSession, lost, ours, rest } from "./contract/client.ts";
+import { expectSession } from "./contract/early.ts";
 import { Problem } from "./contract/problem.ts";
 import type * as api from "./contract/types.ts";
 
@@ -22,6 +23,7 @@ export const sessionQuery = queryOptions({
     } catch (error) {
       if (!(error instanceof Problem && error.status === 401)) throw error;
       if (before) lost();
+      else expectSession(false);
       return before ?? null;
     }
   },

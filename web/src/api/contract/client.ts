@@ -1,6 +1,7 @@
 /** How a request reaches the gateway: same origin, cookie, CSRF token, Idempotency-Key, and every failure a `Problem`. */
 import createClient from "openapi-fetch";
 import { serverClock } from "../../time/clock.ts";
+import { expectSession, takeEarly } from "./early.ts";
 import { actHeader } from "./presence.ts";
 import { networkProblem, Problem } from "./problem.ts";
 import type { paths } from "./schema.d.ts";
@@ -22,6 +23,7 @@ export function adopt(session: Session): boolean {
     return false;
   }
   signedIn = { userId: session.user.id, schoolId: session.school.id, csrfToken: session.csrfToken };
+  expectSession(true);
   if (before && before.csrfToken !== session.csrfToken) onSignedInAgain();
   return true;
 }
@@ -29,6 +31,7 @@ export function adopt(session: Session): boolean {
 /** The page is left: the next session may be anybody's. */
 export function forgetSession(): void {
   signedIn = undefined;
+  expectSession(false);
 }
 
 /** Called when the session was replaced by a new one of the same person, in this tab or another. */
@@ -50,11 +53,13 @@ export const rest = createClient<paths>({
   baseUrl: globalThis.location.origin,
   credentials: "same-origin",
   // Looked up at each request: tests replace it later.
-  fetch: (request) => {
-    for (const [name, value] of Object.entries(actHeader())) request.headers.set(name, value);
-    return globalThis.fetch(request);
-  },
+  fetch: (request) => takeEarly(request)?.catch(() => send(request)) ?? send(request),
 });
+
+function send(request: Request): Promise<Response> {
+  for (const [name, value] of Object.entries(actHeader())) request.headers.set(name, value);
+  return globalThis.fetch(request);
+}
 
 /** Header of what changes something of ours. */
 export function ours(): { "X-CSRF-Token": string } {
