@@ -27,6 +27,7 @@ from devstack.stack import CannotStart, Stack
 from resapermis_audit import verify
 
 FIRST_PORT, LAST_PORT, STEP = 18_080, 19_880, 100
+HIGHEST_BASE_PORT = 65_500
 DEPARTMENT, NEIGHBOUR, CATEGORY = "94", "92", "B"
 PATIENCE_SECONDS = 30.0
 
@@ -361,13 +362,24 @@ def free_base() -> int:
         raise Broken(str(reason)) from None
 
 
+def chosen_base() -> int:
+    """The base port that RESAPERMIS_PORT asks for, else one whose whole range is free; Broken when it cannot be."""
+    asked = os.environ.get("RESAPERMIS_PORT", "")
+    if not asked:
+        return free_base()
+    if not asked.isdecimal() or not 1 <= int(asked) <= HIGHEST_BASE_PORT:
+        msg = f"RESAPERMIS_PORT={asked} is no port number from 1 to {HIGHEST_BASE_PORT}"
+        raise Broken(msg)
+    return int(asked)
+
+
 def main() -> int:
-    """Start, do, stop. `DEMO_KEEP=1` keeps the data."""
+    """Start, do, stop. `DEMO_KEEP=1` keeps the data; RESAPERMIS_PORT says where (a free port otherwise)."""
     home = Path(tempfile.mkdtemp(prefix="resapermis-demo-"))
     home.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
     failed = False
     try:
-        base = free_base()
+        base = chosen_base()
         print(f"A driving school's morning, on a fresh stack (port {base})", flush=True)
         since = time.monotonic()
         with BackgroundStack(Stack(home, base)) as background:
@@ -383,7 +395,7 @@ def main() -> int:
                     failed = True
                     break
                 print(f"✓ {title:<36}{time.monotonic() - since:6.2f} s  {outcome}", flush=True)
-    except CannotStart as reason:
+    except (CannotStart, Broken) as reason:
         print(f"the stack cannot start: {reason}", file=sys.stderr)
         failed = True
     if failed or os.environ.get("DEMO_KEEP"):
