@@ -13,7 +13,7 @@ First steps make what is missing and keep what is there; `keys rotate` replaces 
     resapermisctl.py keys init [--output DIR] [--oidc-client-secret FILE] [--smtp-password FILE] [--kubernetes | --apply] [--name NAME] [--namespace NS] [--database-host HOST]
     resapermisctl.py keys rotate principal|KEYSET add|promote|retire --output DIR
 
-Databases: RESAPERMIS_<NAME>_DATABASE_URL for each of auth_gateway, mandate, scheduling_rules, basket, audit, notification,
+Databases: RESAPERMIS_<NAME>_DATABASE_URL (or _FILE) for each of auth_gateway, mandate, scheduling_rules, basket, audit, notification,
 or the folder of a local stack. The last two are asked as basket, with its settings. Prints JSON. Exit status: 0 all holds, 1 something does not, 2 it could not be asked.
 """
 

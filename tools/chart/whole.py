@@ -2,12 +2,12 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from chart import generated, readme, table
 from chart.helm import CHART, SIZES, TRIAL, NotRendered, Object, rendered, run, size
 from chart.judgement import complaints
-from chart.others import scan, schemas, workshop
+from chart.others import operators, scan, schemas, workshop
 
 VARIANTS = {
     "an Ingress": {"edge.kind": '"ingress"', "edge.ingress.tlsSecret": '"web-tls"'},
@@ -57,6 +57,18 @@ def structure(sizes: Sequence[str] = SIZES) -> list[str]:
     ]
 
 
+def not_validated(all_of: Mapping[str, Sequence[Object]]) -> list[str]:
+    """Kinds that nothing here has a schema or a type of."""
+    return sorted(
+        {
+            f"{one['apiVersion']} {one['kind']}"
+            for objects in all_of.values()
+            for one in objects
+            if not (schemas.is_known(one) or operators.is_known(one))
+        }
+    )
+
+
 def main(words: Sequence[str]) -> int:
     """Do what is asked, or check everything; the exit status."""
     if list(words) == ["write"]:
@@ -74,6 +86,7 @@ def main(words: Sequence[str]) -> int:
         ("helm lint", lint),
         ("tables, copies, structure", structure),
         (f"Kubernetes {', '.join(schemas.VERSIONS)}", lambda: schemas.complaints(all_of)),
+        ("operators' kinds, by their types", lambda: operators.complaints(all_of)),
         ("checkov", lambda: scan.complaints(all_of["values-department"])),
     )
     failed = 0
@@ -86,8 +99,8 @@ def main(words: Sequence[str]) -> int:
         failed += bool(wrong)
         print(f"  {'✗' if wrong else '✓'} {name:<40}{time.monotonic() - since:5.1f} s", flush=True)
         print("".join(f"      {line}\n" for line in wrong), end="", flush=True)
-    for line in schemas.not_validated(all_of):
-        print(f"  not validated: {line}")
+    for kind in not_validated(all_of):
+        print(f"  not validated: {kind}")
     print(
         f"\nchart: {failed} of {len(steps)} checks failed"
         if failed

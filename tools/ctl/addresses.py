@@ -35,12 +35,21 @@ def variable(database: str) -> str:
 
 
 def of_environment(environment: Mapping[str, str]) -> Addresses:
-    """Every database named by its own setting; Unknown names those that are not."""
-    missing = [variable(name) for name in DATABASES if not environment.get(variable(name))]
+    """Every database named by its own setting, or in a file that RESAPERMIS_<NAME>_DATABASE_URL_FILE names.
+
+    Unknown names those that are not; OSError for a file that cannot be read.
+    """
+    found = {name: _given(environment, variable(name)) for name in DATABASES}
+    missing = [variable(name) for name, url in found.items() if not url]
     if missing:
         msg = f"not set: {', '.join(missing)} (or name a local stack's folder with --home)"
         raise UnknownAddress(msg)
-    return Addresses({name: environment[variable(name)] for name in DATABASES})
+    return Addresses(found)
+
+
+def _given(environment: Mapping[str, str], setting: str) -> str:
+    file = environment.get(f"{setting}_FILE")
+    return environment.get(setting, "") or (Path(file).read_text(encoding="utf-8").rstrip("\n") if file else "")
 
 
 def of_home(home: Path) -> Addresses:

@@ -141,3 +141,14 @@ def test_a_bus_that_acknowledges_before_it_writes_is_found():
     assert broken(bus.judge({"http://a": True, "http://b": False})) == {"bus_writes_before_it_acknowledges": 1}
     assert broken(bus.judge({"http://a": True})) == {}
     assert list(bus.judge({})) == []
+
+
+def test_a_database_may_be_named_in_a_file_so_that_no_password_stands_in_the_environment(tmp_path):
+    files = {name: tmp_path / name for name in DATABASES}
+    for name, file in files.items():
+        file.write_text(f"postgresql://{name}:secret@/x\n", encoding="utf-8")
+    given = {f"{variable(name)}_FILE": str(file) for name, file in files.items()}
+    assert of_environment(given) == Addresses({name: f"postgresql://{name}:secret@/x" for name in DATABASES})
+    files["basket"].unlink()
+    with pytest.raises(OSError, match="basket"):
+        of_environment(given)

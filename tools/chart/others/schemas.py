@@ -43,15 +43,3 @@ def complaints(renderings: Mapping[str, Sequence[Object]]) -> list[str]:
                     f"Kubernetes {version} refuses something"
                 ]
     return wrong
-
-
-def not_validated(renderings: Mapping[str, Sequence[Object]]) -> list[str]:
-    """Kinds of operators that are checked against no schema."""
-    return sorted(
-        {
-            f"{one['apiVersion']} {one['kind']}"
-            for objects in renderings.values()
-            for one in objects
-            if not is_known(one)
-        }
-    )

@@ -26,6 +26,7 @@ from resapermis_kit.process.telemetry import Health
 from resapermis_testing.eventually import eventually
 from resapermis_testing.ports import free_port
 
+pytestmark = pytest.mark.req("P-02", "P-04")
 OF_THE_IMAGE = {"RESAPERMIS_POLICIES"}
 """What the image itself sets."""
 

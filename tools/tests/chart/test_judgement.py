@@ -10,6 +10,7 @@ from chart.helm import Object
 from chart.judgement import RULES, complaints
 from chart.objects import kinds, named, pods
 
+pytestmark = pytest.mark.req("P-02")
 Change = Callable[[list[Object]], Any]
 
 
