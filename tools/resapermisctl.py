@@ -2,7 +2,7 @@
 
 Questions read, and change nothing but the journal of their checks:
 
-    resapermisctl.py invariants [--home DIR] [--rdvpermis-control URL] [--nats-monitor URL,…] [--within SECONDS]
+    resapermisctl.py invariants [--home DIR] [--rdvpermis-control URL] [--nats-monitor URL,… [--nats-ca FILE]] [--within SECONDS]
     resapermisctl.py dlq [--home DIR]
     resapermisctl.py compliance-check [--home DIR] [--port PORT]
     resapermisctl.py rule-preview NAME VALUE [DEPARTMENT [CATEGORY]] [--home DIR] [--port PORT]
@@ -45,7 +45,14 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     invariants = commands.add_parser("invariants", help="check on live data that nothing was lost, doubled or oversold")
     invariants.add_argument("--home", type=Path, help="folder of a local stack (make up: .resapermis)")
     invariants.add_argument("--rdvpermis-control", default="", help="URL of the sandbox, to compare with its truth")
-    invariants.add_argument("--nats-monitor", default="", help="URLs of NATS' monitoring ports, with commas")
+    invariants.add_argument(
+        "--nats-monitor", default="", help="https:// addresses of NATS' monitoring ports, with commas"
+    )
+    invariants.add_argument(
+        "--nats-ca",
+        type=Path,
+        help="who may have signed their certificates (PEM); by default the local stack's, or the system's",
+    )
     invariants.add_argument(
         "--within", type=float, default=10.0, help="seconds that what is under way may take to arrive (default 10)"
     )
@@ -168,7 +175,7 @@ def do_step(asked: argparse.Namespace) -> int:
 
 def check_invariants(asked: argparse.Namespace) -> int:
     """Print the report; Unreadable when something does not answer."""
-    where = addresses(asked).reading(asked.rdvpermis_control, asked.nats_monitor)
+    where = addresses(asked).reading(asked.rdvpermis_control, asked.nats_monitor, asked.nats_ca)
     report = asyncio.run(until_settled(where, asked.within))
     print(json.dumps(report.as_json(), indent=2))
     return HOLDS if report.holds else BROKEN

@@ -21,6 +21,7 @@ from nats.js.api import ConsumerConfig, DeliverPolicy
 from devstack.components import OPERATOR
 from devstack.stack import Stack
 from resapermis_kit.events import streams
+from resapermis_kit.tls.certificates import Certificates
 
 pytestmark = pytest.mark.xdist_group("stack")
 LIKE_A_SECRET = re.compile(r"eyJ[\w-]{10,}|Bearer\s+\S+|[\w.+-]+@(?:mail|ecole)\.example|[?&](?:code|state|token)=")
@@ -69,7 +70,9 @@ def test_no_log_holds_a_person_or_a_secret(stack: Stack, secrets: dict[str, str]
 
 @pytest.mark.req("D-03", "S-02")
 async def test_the_bus_carries_no_person_and_no_secret(stack: Stack, secrets: dict[str, str]) -> None:
-    client = await streams.connect(f"tls://127.0.0.1:{stack.ports.nats}", stack.settings.tls / OPERATOR, OPERATOR)
+    client = await streams.connect(
+        f"tls://127.0.0.1:{stack.ports.nats}", Certificates(stack.settings.tls / OPERATOR), OPERATOR
+    )
     seen: dict[str, int] = {}
     try:
         stream = client.jetstream()

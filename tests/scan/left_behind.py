@@ -25,6 +25,7 @@ from devstack.components import OPERATOR, SERVICES
 from devstack.postgres import BINARIES
 from devstack.stack import Stack
 from resapermis_kit.events import streams
+from resapermis_kit.tls.certificates import Certificates
 from resapermis_testing.certificates import NOBODY
 
 LIKE_A_SECRET = re.compile(
@@ -112,7 +113,9 @@ async def _dump(stack: Stack, folder: Path) -> None:
 
 
 async def _bus(stack: Stack, folder: Path) -> None:
-    client = await streams.connect(f"tls://127.0.0.1:{stack.ports.nats}", stack.settings.tls / OPERATOR, OPERATOR)
+    client = await streams.connect(
+        f"tls://127.0.0.1:{stack.ports.nats}", Certificates(stack.settings.tls / OPERATOR), OPERATOR
+    )
     try:
         stream = client.jetstream()
         for info in await stream.streams_info():

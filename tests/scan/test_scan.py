@@ -24,6 +24,7 @@ from prometheus_client import CollectorRegistry, Gauge, start_http_server
 from devstack.components import OPERATOR, SERVICES
 from devstack.stack import Stack
 from resapermis_kit.events import streams
+from resapermis_kit.tls.certificates import Certificates
 from resapermis_testing.certificates import NOBODY
 
 pytestmark = [pytest.mark.xdist_group("scan"), pytest.mark.long_only, pytest.mark.timeout(300)]
@@ -201,7 +202,9 @@ async def _plant(stack: Stack, text: str) -> None:
             "INSERT INTO planted VALUES ($1, $2, $3)", text, b"\0" + text.encode() + b"\xff", 9000 * "a" + text
         )
         await connection.close()
-    client = await streams.connect(f"tls://127.0.0.1:{stack.ports.nats}", stack.settings.tls / OPERATOR, OPERATOR)
+    client = await streams.connect(
+        f"tls://127.0.0.1:{stack.ports.nats}", Certificates(stack.settings.tls / OPERATOR), OPERATOR
+    )
     stream = client.jetstream()
     await stream.add_stream(name="planted", subjects=["planted.>"])
     await stream.publish("planted.one", b"\x0a" + text.encode())
@@ -213,7 +216,9 @@ async def _weed(stack: Stack) -> None:
         connection = await asyncpg.connect(stack.database_url(database))
         await connection.execute("DROP TABLE planted")
         await connection.close()
-    client = await streams.connect(f"tls://127.0.0.1:{stack.ports.nats}", stack.settings.tls / OPERATOR, OPERATOR)
+    client = await streams.connect(
+        f"tls://127.0.0.1:{stack.ports.nats}", Certificates(stack.settings.tls / OPERATOR), OPERATOR
+    )
     await client.jetstream().delete_stream("planted")
     await client.close()
 

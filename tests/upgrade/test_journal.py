@@ -16,6 +16,7 @@ from resapermis_audit import verify
 from resapermis_audit.tree import verify_consistency
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Principal, Signer
+from resapermis_kit.tls.certificates import Certificates
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.long_only]  # a machine's first run installs the old release
 
@@ -48,7 +49,7 @@ def test_old_records_keep_their_recorded_action_and_old_proofs_hold(upgraded: Up
 async def consistency(stack: Stack, first: int, second: int) -> list[bytes]:
     """Asked of audit as the gateway asks for a person of a school."""
     address = stack.settings.address(service_named("audit"))
-    channel = peers.channel(address, stack.settings.tls / "auth-gateway", "audit")
+    channel = peers.channel(address, Certificates(stack.settings.tls / "auth-gateway"), "audit")
     try:
         someone = Principal("a-person", "a-session", "ae-094-1", ("school_manager",))
         token = Signer(stack.settings.secrets / "principal.jwk.json").sign(someone, "audit")

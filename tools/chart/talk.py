@@ -59,7 +59,7 @@ def _everyone() -> Iterator[Talk]:
             yield name, COLLECTOR, OTLP
         # The namespace of the collector is Prometheus', which reads all; so do those who ask whether the platform serves.
         yield from ((whom, name, METRICS) for whom in (PROMETHEUS, COLLECTOR, SERVES))
-    yield BUS_ADMIN, NATS, CLIENT
+    yield from ((BUS_ADMIN, NATS, port) for port in (CLIENT, MONITOR))
     yield NATS, NATS, CLUSTER
     yield MIGRATE, DATABASE, POSTGRES
     yield from ((INVARIANTS, whom, port) for whom, port in ((DATABASE, POSTGRES), (NATS, MONITOR)))

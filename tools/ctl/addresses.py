@@ -17,16 +17,19 @@ class UnknownAddress(Exception):
 class Addresses:
     """`databases`: URL by database name; `control`: the sandbox's URL, "" where the State is not ours to read.
 
-    `nats_monitors`: URLs of NATS' monitoring ports, with commas; "" where they are not to be asked.
+    `nats_monitors`: https:// addresses of NATS' monitoring ports, with commas; "" where they are not to be asked. `authorities`:
+    file (PEM) of who may have signed their certificates; None: the system's.
     """
 
     databases: Mapping[str, str]
     control: str = ""
     nats_monitors: str = ""
+    authorities: Path | None = None
 
-    def reading(self, control: str, nats_monitors: str = "") -> "Addresses":
+    def reading(self, control: str, nats_monitors: str = "", authorities: Path | None = None) -> "Addresses":
         """With RdvPermis' truth at `control`, and NATS to be asked how it is set."""
-        return replace(self, control=control, nats_monitors=nats_monitors)
+        believed = authorities if authorities is not None else self.authorities
+        return replace(self, control=control, nats_monitors=nats_monitors, authorities=believed)
 
 
 def variable(database: str) -> str:
@@ -60,4 +63,4 @@ def of_home(home: Path) -> Addresses:
     if not (server.data / "PG_VERSION").exists():
         msg = f"no local stack keeps its data in {home}"
         raise UnknownAddress(msg)
-    return Addresses({name: server.url(name, name) for name in DATABASES})
+    return Addresses({name: server.url(name, name) for name in DATABASES}, authorities=home / "tls" / "ca.pem")

@@ -73,7 +73,7 @@ async def _check(addresses: Addresses) -> Report:
         rules = connections["scheduling_rules"]
         ruled = [await booking.ask(rules, name, asked, at_once=True) for name, asked in of_rules.ALWAYS.items()]
     truth = await state.read(addresses.control) if addresses.control else None
-    settings = await bus.read(addresses.nats_monitors)
+    settings = await bus.read(addresses.nats_monitors, addresses.authorities)
     recorded = frozenset[str]().union(*(one.records for one in traffic.values()))
     findings: Sequence[Finding] = [
         *booked.findings,

@@ -153,7 +153,7 @@ class Ports:
 
     @property
     def nats_monitor(self) -> int:
-        """Where NATS answers how it is set, plain HTTP."""
+        """Where NATS answers how it is set, HTTPS."""
         return self.web + 5
 
     @property

@@ -15,6 +15,12 @@ from resapermis_kit.process.topology import Topology
 
 BUS = "bus"
 """The account that has the streams; its one user is the operator."""
+SUITES = tuple(
+    f"TLS_ECDHE_{signed}_WITH_{cipher}"
+    for cipher in ("AES_128_GCM_SHA256", "AES_256_GCM_SHA384", "CHACHA20_POLY1305_SHA256")
+    for signed in ("ECDSA", "RSA")
+)
+"""Of TLS 1.2, as `resapermis_kit.tls.policy` has them; those of 1.3 cannot be chosen."""
 JETSTREAM = "$JS.API"
 Exported = tuple[str, str, str]
 """Kind ("service", "stream", or "answers": a service with any number of them), subject, and its name in the service's account."""
@@ -23,11 +29,11 @@ Exported = tuple[str, str, str]
 def configuration(listen: str, monitor: str, store: Path, tls: Path, name: str = "resapermis-local") -> str:
     """The text of nats.conf. `tls` holds ca.pem, tls.pem and tls.key of the server.
 
-    `monitor` is where it answers how it is set, in clear and to anybody: loopback, or a network of services only.
+    `monitor` is where it answers, over TLS, how it is set, to anybody who reaches it: loopback, or a network of services only.
     """
     return f"""# Written by devstack; changes are lost at the next start.
 listen: {json.dumps(listen)}
-http: {json.dumps(monitor)}
+https: {json.dumps(monitor)}
 server_name: {json.dumps(name)}
 max_payload: 1MB
 jetstream {{
@@ -43,6 +49,8 @@ tls {{
   ca_file: {json.dumps(str(tls / "ca.pem"))}
   verify_and_map: true
   handshake_first: true
+  min_version: "1.2"
+  cipher_suites: {json.dumps(SUITES)}
   timeout: 5
 }}
 accounts {{

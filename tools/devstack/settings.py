@@ -111,6 +111,7 @@ class Settings:
         """Environment variables of bus-admin's process: the bus, the operator's certificate, nothing else."""
         computed = {
             "RESAPERMIS_NATS_URL": f"tls://127.0.0.1:{self.ports.nats}",
+            "RESAPERMIS_NATS_MONITOR": f"https://127.0.0.1:{self.ports.nats_monitor}",
             "RESAPERMIS_TLS_DIR": str(self.tls / OPERATOR),
             "RESAPERMIS_METRICS_LISTEN": f"127.0.0.1:{self.ports.bus_admin}",
             "RESAPERMIS_POLICIES": str(ROOT / "policies"),
@@ -123,7 +124,7 @@ class Settings:
         computed = {
             "RESAPERMIS_DATABASE_URL": self.databases.get(service.database, ""),
             "RESAPERMIS_NATS_URL": f"tls://127.0.0.1:{self.ports.nats}",
-            "RESAPERMIS_NATS_MONITOR": f"http://127.0.0.1:{self.ports.nats_monitor}",
+            "RESAPERMIS_NATS_MONITOR": f"https://127.0.0.1:{self.ports.nats_monitor}",
             "RESAPERMIS_TLS_DIR": str(self.tls / service.name),
             "RESAPERMIS_GRPC_LISTEN": f"127.0.0.1:{self.ports.grpc(service, replica)}",
             "RESAPERMIS_METRICS_LISTEN": f"127.0.0.1:{self.ports.metrics(service, replica)}",

@@ -77,7 +77,7 @@ labels: {{- include "resapermis.labels" . | nindent 2 }}
 {{- define "resapermis.natsMonitors" -}}
 {{- if .Values.nats.url }}{{ .Values.nats.monitor }}{{ else -}}
 {{- $urls := list -}}
-{{- range include "resapermis.natsHosts" . | fromJsonArray }}{{ $urls = append $urls (printf "http://%s:8222" .) }}{{ end -}}
+{{- range include "resapermis.natsHosts" . | fromJsonArray }}{{ $urls = append $urls (printf "https://%s:8222" .) }}{{ end -}}
 {{ join "," $urls }}
 {{- end -}}
 {{- end }}

@@ -7,6 +7,7 @@
 {{- define "resapermis.settings" -}}
 {{- $root := .root -}}
 RESAPERMIS_NATS_URL: {{ include "resapermis.natsUrls" $root | quote }}
+RESAPERMIS_NATS_MONITOR: {{ include "resapermis.natsMonitors" $root | quote }}
 RESAPERMIS_TLS_DIR: /run/tls
 RESAPERMIS_METRICS_LISTEN: 0.0.0.0:{{ .service.listens.metrics }}
 RESAPERMIS_LOG_LEVEL: {{ $root.Values.pods.logLevel }}
@@ -16,7 +17,6 @@ RESAPERMIS_OTLP_ENDPOINT: {{ . | quote }}
 {{- if .service.database }}
 RESAPERMIS_DATABASE_URL_FILE: /run/database/url
 RESAPERMIS_DATABASE_POOL: {{ .service.pool | quote }}
-RESAPERMIS_NATS_MONITOR: {{ include "resapermis.natsMonitors" $root | quote }}
 RESAPERMIS_GRPC_LISTEN: 0.0.0.0:{{ .service.listens.grpc }}
 RESAPERMIS_PRINCIPAL_JWKS: /run/principal/principal.jwks.json
 RESAPERMIS_DRAIN_SECONDS: {{ $root.Values.pods.drain | quote }}

@@ -6,7 +6,7 @@ The pod of everything that this chart runs: restricted Pod Security, no token, n
   env               setting → value, none of them secret
   files             list of { name, path } and secret (with items: file → key), configMap or claim
   ports             purpose → port
-  probes            startup, liveness, readiness → { path, port }
+  probes            startup, liveness, readiness → { path, port, scheme (HTTP where it is not said) }
   preStop           the container's hook before SIGTERM
   grace             seconds until SIGKILL
   resources
@@ -92,17 +92,17 @@ spec:
       {{- with .probes }}
       # Starting takes as long as the database does; after that, thirty seconds of silence end the process.
       startupProbe:
-        httpGet: { path: {{ .startup.path | quote }}, port: {{ .startup.port }} }
+        httpGet: { path: {{ .startup.path | quote }}, port: {{ .startup.port }}{{ with .startup.scheme }}, scheme: {{ . }}{{ end }} }
         periodSeconds: 2
         timeoutSeconds: 3
         failureThreshold: 60
       livenessProbe:
-        httpGet: { path: {{ .liveness.path | quote }}, port: {{ .liveness.port }} }
+        httpGet: { path: {{ .liveness.path | quote }}, port: {{ .liveness.port }}{{ with .liveness.scheme }}, scheme: {{ . }}{{ end }} }
         periodSeconds: 10
         timeoutSeconds: 5
         failureThreshold: 3
       readinessProbe:
-        httpGet: { path: {{ .readiness.path | quote }}, port: {{ .readiness.port }} }
+        httpGet: { path: {{ .readiness.path | quote }}, port: {{ .readiness.port }}{{ with .readiness.scheme }}, scheme: {{ . }}{{ end }} }
         periodSeconds: 5
         timeoutSeconds: 5
         failureThreshold: 2

@@ -1,129 +1,342 @@
-"""A server's certificates: renewed while it runs, and read by as many callers at once as come."""
+"""Certificates of gRPC's servers and clients: who is let in, renewed while both run, denied, counted."""
 
 import asyncio
+import datetime as dt
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import REGISTRY
 
+from resapermis.events.v1 import events_pb2, events_pb2_grpc
+from resapermis_kit.clock import utc_now
+from resapermis_kit.denials.denial import Denial
+from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Verifier
 from resapermis_kit.rpc.authorization import Authorizer
-from resapermis_kit.rpc.server import CertificateFiles, Server
-from resapermis_testing.certificates import make_certificates
-from resapermis_testing.grpc_server import POLICIES
+from resapermis_kit.rpc.server import Server
+from resapermis_kit.tls.certificates import Certificates, Unusable
+from resapermis_testing.certificates import Authority, modern_only, spoken
 from resapermis_testing.profile import tries
 
-NAMES = ("mandate", "auth-gateway")
 SERVING = health_pb2.HealthCheckResponse.SERVING
+PAST = dt.timedelta(minutes=-1)
+REPLAY = "events.v1.EventsService/Replay"
+
+
+def sample(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+class Replays(events_pb2_grpc.EventsServiceServicer):
+    """Answers, and notes the serial number that each call came with."""
+
+    def __init__(self) -> None:
+        self.serials: list[int] = []
+        self.began, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def Replay(self, request: events_pb2.ReplayRequest, context: Any) -> events_pb2.ReplayResponse:
+        (pem,) = context.auth_context()["x509_pem_cert"]
+        self.serials.append(x509.load_pem_x509_certificate(pem).serial_number)
+        if request.last_number:
+            self.began.set()
+            await self.go_on.wait()
+        return events_pb2.ReplayResponse()
+
+
+@dataclass
+class World:
+    """mandate's server and who calls it, each with a certificate of one authority."""
+
+    folder: Path
+    authority: Authority
+    servicer: Replays
+    server: Server
+    certificates: Certificates
+    """The server's."""
+    time: list[dt.datetime]
+    denied: list[Denial] = field(default_factory=list)
+
+    def caller(self, name: str = "audit") -> Certificates:
+        return Certificates(self.folder / name)
+
+    def channel(self, certificates: Certificates) -> grpc.aio.Channel:
+        return peers.channel(f"127.0.0.1:{self.server.port}", certificates, "mandate")
+
+    async def ask(self, channel: grpc.aio.Channel, *, wait: bool = False) -> events_pb2.ReplayResponse:
+        method = events_pb2_grpc.EventsServiceStub(channel).Replay
+        request = events_pb2.ReplayRequest(last_number=1 if wait else 0)
+        answer: events_pb2.ReplayResponse = await peers.call(method, request, timeout=5, principal="")
+        return answer
+
+    async def shown(self) -> int:
+        return (await spoken(self.server.port, "-alpn", "h2", "-showcerts", certificate=self.folder / "audit")).serial
 
 
 @pytest.fixture
-async def server(tmp_path: Path, principal_keys: tuple[Path, Path]) -> AsyncIterator[Server]:
-    make_certificates(tmp_path, NAMES)
-    verifier = Verifier(principal_keys[1], "mandate")
-    started = Server("127.0.0.1:0", tmp_path / "mandate", verifier, Authorizer(POLICIES), lambda _: None)
-    await started.start()
-    yield started
-    await started.stop(0)
+async def world(tmp_path: Path, principal_keys: tuple[Path, Path], authorizer: Authorizer) -> AsyncIterator[World]:
+    authority, time, denied = Authority(), [utc_now()], list[Denial]()
+    for name in ("mandate", "audit"):
+        authority.sign(tmp_path / name, name)
+    certificates = Certificates(tmp_path / "mandate", now=lambda: time[0])
+    verifier, servicer = Verifier(principal_keys[1], "mandate"), Replays()
+    server = Server("127.0.0.1:0", certificates, verifier, authorizer, denied.append)
+    server.add(events_pb2_grpc.add_EventsServiceServicer_to_server, servicer, "resapermis.events.v1.EventsService")
+    await server.start()
+    yield World(tmp_path, authority, servicer, server, certificates, time, denied)
+    await server.stop(0)
 
 
-async def answer(server: Server, folder: Path, seconds: float = 20) -> int:
-    """A new connection's answer, with the certificates in this folder."""
-    async with peers.channel(f"127.0.0.1:{server.port}", folder / "auth-gateway", "mandate") as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
-        return (await stub.Check(health_pb2.HealthCheckRequest(), timeout=seconds)).status
+@pytest.mark.req("S-18")
+async def test_grpc_speaks_modern_versions_and_suites_alone(world: World) -> None:
+    assert await modern_only(world.server.port, "-alpn", "h2", certificate=world.folder / "audit") == []
 
 
 @pytest.mark.req("S-17")
-async def test_who_comes_after_a_renewal_meets_the_new_certificates_and_the_old_authority_opens_nothing(
-    server: Server, tmp_path: Path
+async def test_a_server_and_its_client_are_renewed_while_both_run(world: World) -> None:
+    """A call under way goes on, on its connection; new connections show, and are let in by, the new certificates."""
+    ours = world.caller()
+    async with world.channel(ours) as channel:
+        await world.ask(channel)
+        before, shown = world.servicer.serials[-1], await world.shown()
+        waiting = asyncio.create_task(world.ask(channel, wait=True))
+        await world.servicer.began.wait()
+        for name in ("mandate", "audit"):
+            world.authority.sign(world.folder / name, name)
+        assert (world.certificates.look(), ours.look()) == (True, True)
+        assert await world.shown() != shown
+        await world.ask(channel)
+        assert world.servicer.serials[-1] not in {before, 0}
+        world.servicer.go_on.set()
+        await waiting
+
+
+@pytest.mark.req("S-17")
+async def test_an_old_authority_opens_nothing_once_it_is_replaced(world: World) -> None:
+    before = world.caller()
+    world.authority = Authority()
+    for name in ("mandate", "audit"):
+        world.authority.sign(world.folder / name, name)
+    assert world.certificates.look()
+    for ours, opens in ((world.caller(), True), (before, False)):
+        async with world.channel(ours) as channel:
+            if opens:
+                await world.ask(channel)
+            else:
+                with pytest.raises(Failure):
+                    await world.ask(channel)
+
+
+def halved(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:200])
+
+
+BROKEN: dict[str, tuple[str, Callable[[Path, Authority], Any]]] = {
+    "half a certificate": ("tls.pem holds no", lambda to, _: halved(to / "tls.pem")),
+    "half a key": ("do not belong together", lambda to, _: halved(to / "tls.key")),
+    "another's key": (
+        "do not belong together",
+        lambda to, ours: (ours.sign(to / "new", "audit"), (to / "new" / "tls.key").replace(to / "tls.key")),
+    ),
+    "no authority": ("ca.pem holds no", lambda to, _: (to / "ca.pem").write_bytes(b"")),
+    "another authority": ("signed by no authority", lambda to, _: (to / "ca.pem").write_bytes(Authority().pem)),
+    "ended": ("not valid now", lambda to, ours: ours.sign(to, "audit", begins=2 * PAST, ends=PAST)),
+    "nothing": ("tls.key is missing", lambda to, _: (to / "tls.key").unlink()),
+    "denied serials that are none": ("line 2", lambda to, _: (to / "denied-serials").write_text("0a\nzebra")),
+}
+
+
+@pytest.mark.req("S-17")
+@pytest.mark.parametrize(("words", "broken"), BROKEN.values(), ids=BROKEN)
+def test_what_cannot_be_used_is_refused_counted_and_what_was_there_stays(
+    tmp_path: Path, words: str, broken: Callable[[Path, Authority], Any]
 ) -> None:
-    assert await answer(server, tmp_path) == SERVING
-    (tmp_path / "before").mkdir()
-    (tmp_path / "auth-gateway").rename(tmp_path / "before" / "auth-gateway")
-    make_certificates(tmp_path, NAMES)
-    assert await answer(server, tmp_path) == SERVING
-    with pytest.raises(grpc.aio.AioRpcError):
-        await answer(server, tmp_path / "before", seconds=1)
+    authority = Authority()
+    authority.sign(tmp_path / "audit", "audit")
+    certificates = Certificates(tmp_path / "audit")
+    kept, refused = certificates.material, sample("resapermis_certificate_files_total", outcome="refused")
+    broken(tmp_path / "audit", authority)
+    assert not certificates.look()
+    assert not certificates.look()  # looked at again, and counted once
+    assert certificates.material is kept
+    assert sample("resapermis_certificate_files_total", outcome="refused") == refused + 1
+    assert sample("resapermis_certificate_files_refused") == 1
+    with pytest.raises(Unusable, match=words):  # nobody starts with it
+        Certificates(tmp_path / "audit")
+    authority.sign(tmp_path / "audit", "audit")
+    (tmp_path / "audit" / "denied-serials").unlink(missing_ok=True)
+    assert certificates.look()
+    assert certificates.material is not kept
+    assert sample("resapermis_certificate_files_refused") == 0
+
+
+def test_files_that_are_written_again_as_they_were_change_nothing(tmp_path: Path) -> None:
+    """gRPC must not be given the same again."""
+    Authority().sign(tmp_path / "audit", "audit")
+    certificates = Certificates(tmp_path / "audit")
+    kept = certificates.material
+    (tmp_path / "audit" / "tls.pem").touch()
+    assert not certificates.look()
+    assert certificates.material is kept
 
 
 @pytest.mark.req("S-17")
-def test_what_did_not_change_is_not_given_to_grpc_again(tmp_path: Path) -> None:
-    make_certificates(tmp_path, NAMES)
-    files = CertificateFiles(tmp_path / "mandate")
-    assert files.changed() is None
-    (tmp_path / "mandate" / "tls.pem").touch()
-    assert files.changed() is None
-    make_certificates(tmp_path, NAMES)
-    assert files.changed() is not None
-    assert files.changed() is None
-
-
-@pytest.mark.long
-async def test_many_who_connect_at_the_same_moment_are_all_answered(server: Server, tmp_path: Path) -> None:
-    """Given its certificates anew at each connection, gRPC ends the process here: it frees what another handshake uses."""
-    for _ in range(tries(briefly=3, long=40)):
-        assert set(await asyncio.gather(*(answer(server, tmp_path) for _ in range(64)))) == {SERVING}
-
-
-def handshakes() -> float:
-    return REGISTRY.get_sample_value("resapermis_rpc_handshakes_total") or 0.0
-
-
-async def greeted(server: Server, folder: Path, version: ssl.TLSVersion, *, with_certificate: bool = True) -> str:
-    """The protocol that a client of this version agrees on with the server, and may go on with; SSLError where it may not."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.load_verify_locations(folder / "ca.pem")
-    if with_certificate:
-        context.load_cert_chain(folder / "tls.pem", folder / "tls.key")
-    context.set_ciphers("ALL:@SECLEVEL=0")  # what our own library would refuse is for the server to refuse
-    context.set_alpn_protocols(["h2"])
-    context.minimum_version = context.maximum_version = version
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=context)
-    try:
-        writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5))  # HTTP/2's first words
-        await reader.readexactly(9)
-        return str(writer.get_extra_info("ssl_object").version())
-    finally:
-        writer.transport.abort()
+def test_a_list_of_denied_serials_that_is_named_must_be_there(tmp_path: Path) -> None:
+    Authority().sign(tmp_path / "audit", "audit")
+    named = tmp_path / "elsewhere"
+    with pytest.raises(Unusable, match="elsewhere is missing"):
+        Certificates(tmp_path / "audit", named)
+    named.write_text("# none\n\nserial=0A:ff\n0b # a laptop\n", encoding="utf-8")
+    certificates = Certificates(tmp_path / "audit", named)
+    assert [certificates.denied(serial) for serial in (0x0AFF, 0x0B, 0x0C)] == [True, True, False]
 
 
 @pytest.mark.req("S-17")
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
-async def test_nothing_older_than_tls_1_2_is_spoken(server: Server, tmp_path: Path) -> None:
-    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-        assert await greeted(server, tmp_path / "auth-gateway", version) == version.name.replace("_", ".")
-    for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
-        with pytest.raises((ConnectionError, ssl.SSLError)) as refused:
-            await greeted(server, tmp_path / "auth-gateway", version)
-        if isinstance(refused.value, ssl.SSLError):  # said by the server, not by the library that would ask
-            assert "ALERT" in (refused.value.reason or "")
+def test_when_a_certificate_and_its_authority_end_is_a_metric(tmp_path: Path) -> None:
+    Authority(days=30).sign(tmp_path / "audit", "audit", ends=dt.timedelta(days=7))
+    Certificates(tmp_path / "audit")
+    now = utc_now().timestamp()
+    for certificate, days in (("own", 7), ("authority", 30)):
+        ends = sample("resapermis_certificate_expires_seconds", certificate=certificate)
+        assert ends == pytest.approx(now + days * 86400, abs=60)
+        assert ends - sample("resapermis_certificate_began_seconds", certificate=certificate) == pytest.approx(
+            days * 86400 + 300, abs=2
+        )
 
 
-@pytest.mark.req("S-14", "S-17")
-async def test_handshakes_are_counted_those_that_fail_among_them(server: Server, tmp_path: Path) -> None:
-    before = handshakes()
-    assert await answer(server, tmp_path) == SERVING
-    assert handshakes() == before + 1
-    make_certificates(tmp_path / "elsewhere", NAMES)
-    with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
-        await greeted(server, tmp_path / "auth-gateway", ssl.TLSVersion.TLSv1_3, with_certificate=False)
+@pytest.mark.req("S-17")
+async def test_a_watch_looks_again_and_tells_who_holds_connections(tmp_path: Path) -> None:
+    authority, renewed = Authority(), asyncio.Event()
+    authority.sign(tmp_path / "audit", "audit")
+    certificates = Certificates(tmp_path / "audit")
+
+    async def tell() -> None:
+        renewed.set()
+
+    watching = asyncio.create_task(certificates.watch(tell, seconds=0.01))
+    authority.sign(tmp_path / "audit", "audit")
+    async with asyncio.timeout(10):
+        await renewed.wait()
+    watching.cancel()
+
+
+@pytest.mark.req("S-17", "S-18")
+async def test_a_caller_whose_serial_number_is_denied_is_refused_on_its_open_connection(world: World) -> None:
+    ours, list_of_denied = world.caller(), world.folder / "mandate" / "denied-serials"
+    async with world.channel(ours) as channel:
+        await world.ask(channel)
+        list_of_denied.write_text(f"{world.servicer.serials[0]:x}")
+        assert world.certificates.look()
+        with pytest.raises(Failure) as refused:
+            await world.ask(channel)
+        assert refused.value.code == Code.CODE_UNAUTHENTICATED
+        assert [(one.reason, one.object_id, one.carrier) for one in world.denied] == [
+            ("certificate_denied", REPLAY, "audit")
+        ]
+        world.authority.sign(world.folder / "audit", "audit")  # its next one is another
+        assert ours.look()
+        await world.ask(channel)
+    assert len(world.denied) == 1
+
+
+@pytest.mark.req("S-17")
+async def test_a_connection_does_not_outlive_the_certificate_that_opened_it(world: World) -> None:
+    async with world.channel(world.caller()) as channel:
+        await world.ask(channel)
+        world.time[0] += dt.timedelta(days=3)
+        with pytest.raises(Failure) as refused:
+            await world.ask(channel)
+    assert refused.value.code == Code.CODE_UNAUTHENTICATED
+    assert [one.reason for one in world.denied] == ["certificate_expired"]
+
+
+FALSE_CALLERS: dict[str, Callable[[World, Path], Any]] = {
+    "none": lambda _, to: None,  # noqa: ARG005
+    "another authority's": lambda _, to: Authority().sign(to, "audit"),
+    "ended": lambda world, to: world.authority.sign(to, "audit", begins=2 * PAST, ends=PAST),
+    "a server's": lambda world, to: world.authority.sign(to, "audit", uses=[ExtendedKeyUsageOID.SERVER_AUTH]),
+}
+
+
+@pytest.mark.req("S-14", "S-18")
+@pytest.mark.parametrize("sign", FALSE_CALLERS.values(), ids=FALSE_CALLERS)
+async def test_a_false_certificate_lets_nobody_in_and_its_handshake_is_counted(
+    world: World, tmp_path: Path, sign: Callable[[World, Path], Any]
+) -> None:
+    begun, met = sample("resapermis_rpc_handshakes_total"), sample("resapermis_rpc_connections_total")
+    async with world.channel(world.caller()) as channel:
+        await world.ask(channel)
+        await world.ask(channel)
+    assert sample("resapermis_rpc_handshakes_total") - begun == 1
+    assert sample("resapermis_rpc_connections_total") - met == 1
+    sign(world, tmp_path / "false")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.load_cert_chain(
-        tmp_path / "elsewhere" / "auth-gateway" / "tls.pem", tmp_path / "elsewhere" / "auth-gateway" / "tls.key"
-    )
+    context.load_verify_locations(world.folder / "audit" / "ca.pem")
     context.set_alpn_protocols(["h2"])
+    if (tmp_path / "false").exists():
+        context.load_cert_chain(tmp_path / "false" / "tls.pem", tmp_path / "false" / "tls.key")
     with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=context)
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", world.server.port, ssl=context, server_hostname="mandate"
+        )
         try:
+            writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5))  # HTTP/2's first words
             await reader.readexactly(9)
         finally:
             writer.transport.abort()
-    assert handshakes() == before + 3
+    assert sample("resapermis_rpc_handshakes_total") - begun == 2
+    assert sample("resapermis_rpc_connections_total") - met == 1
+
+
+FALSE_SERVERS: dict[str, tuple[str, Callable[[World, Path], Any]]] = {
+    "another authority's": ("untrusted", lambda _, to: Authority().sign(to, "mandate")),
+    "another name": ("wrong_name", lambda world, to: world.authority.sign(to, "basket")),
+    "ended": ("expired", lambda world, to: world.authority.sign(to, "mandate", begins=2 * PAST, ends=PAST)),
+    "a client's": (
+        "wrong_use",
+        lambda world, to: world.authority.sign(to, "mandate", uses=[ExtendedKeyUsageOID.CLIENT_AUTH]),
+    ),
+}
+
+
+@pytest.mark.req("S-18", "S-25")
+@pytest.mark.parametrize(("kind", "sign"), FALSE_SERVERS.values(), ids=FALSE_SERVERS)
+async def test_a_service_with_a_false_certificate_is_not_asked_and_counted(
+    world: World, tmp_path: Path, kind: str, sign: Callable[[World, Path], Any]
+) -> None:
+    sign(world, tmp_path / "false")
+    key, chain = ((tmp_path / "false" / name).read_bytes() for name in ("tls.key", "tls.pem"))
+    server, asked = grpc.aio.server(), Replays()
+    credentials = grpc.ssl_server_credentials([(key, chain)], world.authority.pem, require_client_auth=True)
+    world.server.port = server.add_secure_port("127.0.0.1:0", credentials)
+    events_pb2_grpc.add_EventsServiceServicer_to_server(asked, server)
+    await server.start()
+    before = sample("resapermis_tls_failures_total", peer="service", kind=kind)
+    async with world.channel(world.caller()) as channel:
+        with pytest.raises(Failure) as refused:
+            await world.ask(channel)
+    await server.stop(0)
+    assert refused.value.code == Code.CODE_UNAVAILABLE
+    assert asked.serials == []
+    assert sample("resapermis_tls_failures_total", peer="service", kind=kind) > before
+
+
+@pytest.mark.long
+async def test_many_who_connect_at_the_same_moment_are_all_answered(world: World) -> None:
+    """Given its certificates anew at each connection, gRPC ends the process here: it frees what another handshake uses."""
+
+    async def answer() -> int:
+        async with world.channel(world.caller()) as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            return (await stub.Check(health_pb2.HealthCheckRequest(), timeout=20)).status
+
+    for _ in range(tries(briefly=3, long=40)):
+        assert set(await asyncio.gather(*(answer() for _ in range(64)))) == {SERVING}

@@ -30,6 +30,7 @@ from resapermis_kit.rpc.auth import ALGORITHMS, AUDIENCE_OF_0_2_0, HEADER, ISSUE
 from resapermis_kit.rpc.authorization import Authorizer, permissions
 from resapermis_kit.rpc.deadline import remaining_seconds
 from resapermis_kit.rpc.server import Server
+from resapermis_kit.tls.certificates import Certificates
 from resapermis_testing.certificates import make_certificates
 from resapermis_testing.eventually import eventually
 from resapermis_testing.grpc_server import RunningServer, Serve
@@ -177,8 +178,11 @@ async def test_two_principals_in_one_call_are_refused(running: RunningServer) ->
 @pytest.mark.req("D-04")
 async def test_another_authority_gets_no_handshake(running: RunningServer, tmp_path: Path) -> None:
     make_certificates(tmp_path, ("auth-gateway",))
-    (tmp_path / "auth-gateway" / "ca.pem").write_bytes((running.tls / "mandate" / "ca.pem").read_bytes())
-    async with peers.channel(f"127.0.0.1:{running.server.port}", tmp_path / "auth-gateway", "mandate") as channel:
+    believed = tmp_path / "auth-gateway" / "ca.pem"
+    believed.write_bytes(believed.read_bytes() + (running.tls / "mandate" / "ca.pem").read_bytes())
+    async with peers.channel(
+        f"127.0.0.1:{running.server.port}", Certificates(tmp_path / "auth-gateway"), "mandate"
+    ) as channel:
         with pytest.raises(Failure) as caught:
             stub = rpc.MandateServiceStub(channel)
             await peers.call(stub.ListMandates, pb.ListMandatesRequest(), principal=running.principal(), timeout=2)
@@ -199,7 +203,7 @@ async def test_a_refusal_crosses_whole(running: RunningServer) -> None:
 
 
 async def test_a_peer_that_is_away_is_unavailable(tls: Path) -> None:
-    async with peers.channel("127.0.0.1:1", tls / "auth-gateway", "mandate") as channel:
+    async with peers.channel("127.0.0.1:1", Certificates(tls / "auth-gateway"), "mandate") as channel:
         with pytest.raises(Failure) as caught:
             await peers.ask(rpc.MandateServiceStub(channel).ListMandates, pb.ListMandatesRequest(), timeout=1)
     assert caught.value.code == Code.CODE_UNAVAILABLE
@@ -306,7 +310,9 @@ async def test_a_flood_of_forged_principals_is_two_records_of_the_services_own_o
         await Outbox("mandate").emit(engine, at[0], *records)
 
     journal = DenialJournal(write, lambda: at[0], "mandate")
-    server = Server("127.0.0.1:0", tls / "mandate", Verifier(principal_keys[1], "mandate"), authorizer, journal.add)
+    server = Server(
+        "127.0.0.1:0", Certificates(tls / "mandate"), Verifier(principal_keys[1], "mandate"), authorizer, journal.add
+    )
     server.add(rpc.add_MandateServiceServicer_to_server, Mandates(), SERVICE)
     await server.start()
     started = RunningServer("mandate", server, tls, signer)

@@ -10,6 +10,7 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc as rpc
 from resapermis_kit.errors import Code, Failure, from_rpc_error, to_status
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.peers import may_have_acted
+from resapermis_kit.tls.certificates import Certificates
 
 OPEN = {"UNSPECIFIED", "UNKNOWN_OUTCOME", "DEADLINE", "UNAVAILABLE", "INTERNAL"}
 STATUSES = [status for status in grpc.StatusCode if status is not grpc.StatusCode.OK]
@@ -36,7 +37,7 @@ def test_after_a_status_of_the_transport_rdvpermis_may_have_acted(status: grpc.S
 @pytest.mark.parametrize("target", ["127.0.0.1:1", "127.0.0.1:1,127.0.0.1:2", "dns:///nobody.invalid:80"])
 async def test_a_call_that_found_no_connection_was_not_sent(tls: Path, target: str) -> None:
     """By gRPC's own words, which another release of it may change: then this fails, and such a call is in doubt."""
-    async with peers.channel(target, tls / "mandate", "egress") as channel:
+    async with peers.channel(target, Certificates(tls / "mandate"), "egress") as channel:
         stub = rpc.RdvPermisServiceStub(channel)
         with pytest.raises(Failure) as away:
             await peers.call(stub.CreateMandate, rdv.CreateMandateRequest(), principal="")
@@ -45,7 +46,7 @@ async def test_a_call_that_found_no_connection_was_not_sent(tls: Path, target: s
 
 
 async def test_with_too_little_time_left_nothing_is_asked(tls: Path) -> None:
-    async with peers.channel("127.0.0.1:1", tls / "mandate", "egress") as channel:
+    async with peers.channel("127.0.0.1:1", Certificates(tls / "mandate"), "egress") as channel:
         stub = rpc.RdvPermisServiceStub(channel)
         with pytest.raises(Failure) as late:
             await peers.call(stub.CreateMandate, rdv.CreateMandateRequest(), principal="", timeout=0.01)

@@ -23,6 +23,7 @@ from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.events.streams import EVENTS
 from resapermis_kit.events.wire import event_of
 from resapermis_kit.process.bus_keeper import Keeper
+from resapermis_kit.tls.certificates import Certificates
 from resapermis_testing.eventually import eventually
 from resapermis_testing.nats import Nats, make_streams, topology_of
 from resapermis_testing.ports import free_port
@@ -50,21 +51,24 @@ async def _all_published(engine: AsyncEngine) -> None:
 
 @pytest.mark.req("E7")
 async def test_a_bus_that_writes_each_message_is_started_on(tls: Path, tmp_path: Path) -> None:
-    await _on_a_server(tmp_path, "sync_interval: always", durability.require_synced)
+    await _on_a_server(tls, tmp_path, "sync_interval: always")
 
 
 @pytest.mark.req("E7")
 @pytest.mark.parametrize("interval", ["", "sync_interval: 2m"])
-async def test_on_a_bus_that_flushes_now_and_then_nothing_starts(tmp_path: Path, interval: str) -> None:
+async def test_on_a_bus_that_flushes_now_and_then_nothing_starts(tls: Path, tmp_path: Path, interval: str) -> None:
     with pytest.raises(durability.NotDurable, match="sync_interval: always"):
-        await _on_a_server(tmp_path, interval, durability.require_synced)
+        await _on_a_server(tls, tmp_path, interval)
 
 
-async def _on_a_server(tmp_path: Path, interval: str, ask: Any) -> None:
+async def _on_a_server(tls: Path, tmp_path: Path, interval: str) -> None:
     port, monitor = free_port(), free_port()
+    url, certificates, server_tls = f"https://127.0.0.1:{monitor}", Certificates(tls / "mandate"), tls / "audit"
+    context = certificates.client_context("test")
     config = tmp_path / "nats.conf"
     config.write_text(
-        f'listen: "127.0.0.1:{port}"\nhttp: "127.0.0.1:{monitor}"\n'
+        f'listen: "127.0.0.1:{port}"\nhttps: "127.0.0.1:{monitor}"\n'
+        f'tls {{ cert_file: "{server_tls}/tls.pem", key_file: "{server_tls}/tls.key" }}\n'
         f'jetstream {{ store_dir: "{tmp_path}/js"\n {interval} }}\n'
     )
     server = Nats(port, tmp_path / "js", config)
@@ -73,20 +77,20 @@ async def _on_a_server(tmp_path: Path, interval: str, ask: Any) -> None:
 
         async def answers() -> bool:
             try:
-                return bool(durability.jetstream(f"http://127.0.0.1:{monitor}"))
+                return bool(durability.jetstream(url, context))
             except OSError:
                 return False
 
         await eventually(answers)
-        await ask(f"http://127.0.0.1:{monitor}")
+        await durability.require_synced(url, certificates)
     finally:
         server.stop()
 
 
 @pytest.mark.req("E7")
-async def test_a_bus_that_cannot_be_asked_is_no_reason_not_to_start() -> None:
-    await durability.require_synced("")
-    await durability.require_synced(f"http://127.0.0.1:{free_port()}")
+async def test_a_bus_that_cannot_be_asked_is_no_reason_not_to_start(tls: Path) -> None:
+    await durability.require_synced("", Certificates(tls / "mandate"))
+    await durability.require_synced(f"https://127.0.0.1:{free_port()}", Certificates(tls / "mandate"))
 
 
 @pytest.mark.req("E8")

@@ -8,6 +8,7 @@ import pytest
 from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.mandate.v1 import mandate_pb2_grpc as rpc
 from resapermis_kit.rpc import peers
+from resapermis_kit.tls.certificates import Certificates
 from resapermis_testing.eventually import eventually
 from resapermis_testing.grpc_server import Serve
 
@@ -32,7 +33,7 @@ async def test_calls_go_round_the_replicas_and_leave_out_one_that_fell(serve: Se
         await serve("mandate", (rpc.add_MandateServiceServicer_to_server, Named(name), SERVICE)) for name in ("a", "b")
     ]
     both = f"127.0.0.1:{first.server.port},127.0.0.1:{second.server.port}"
-    async with peers.channel(both, tls / "auth-gateway", "mandate") as channel:
+    async with peers.channel(both, Certificates(tls / "auth-gateway"), "mandate") as channel:
         stub = rpc.MandateServiceStub(channel)
 
         async def asked(times: int) -> set[str]:

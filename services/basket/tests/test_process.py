@@ -30,6 +30,7 @@ from resapermis_kit.errors import Code, Failure
 from resapermis_kit.process import leader
 from resapermis_kit.process.process import Process
 from resapermis_kit.process.telemetry import Health
+from resapermis_kit.tls.certificates import Certificates
 from resapermis_testing.eventually import eventually
 from resapermis_testing.grpc_server import RunningServer
 from resapermis_testing.postgres import Postgres
@@ -49,7 +50,9 @@ async def wired(basket: Basket, settings: Settings, make_bus: Any) -> Process:
     """What `run.serve` makes, wired by `build`, with the peers of this test."""
     bus, outbox, server = await make_bus("basket"), basket.dependencies.outbox, basket.running.server
     denials = DenialJournal(lambda records: outbox.emit(basket.engine, utc_now(), *records), utc_now, "basket")
-    process = Process("basket", settings, basket.engine, bus, outbox, server, Health(), denials)
+    process = Process(
+        "basket", settings, Certificates(settings.tls_dir), basket.engine, bus, outbox, server, Health(), denials
+    )
     process.channels = dict(basket.peer_channels)
     await program.build(process, settings)
     return process

@@ -16,6 +16,7 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc as rdv_rpc
 from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
+from resapermis_kit.tls.certificates import Certificates
 from resapermis_mandate.mandates import Mandates
 
 Create = Callable[..., Awaitable[rdv.CreateMandateResponse]]
@@ -174,7 +175,7 @@ async def test_what_egress_refuses_before_it_asks_ends_the_draft_with_its_reason
 
 async def test_while_egress_is_away_nothing_is_asked_and_the_school_can_ask_again(service: Service) -> None:
     candidate_id = await service.candidate()
-    async with peers.channel("127.0.0.1:1", service.running.tls / "mandate", "egress") as nobody:
+    async with peers.channel("127.0.0.1:1", Certificates(service.running.tls / "mandate"), "egress") as nobody:
         dialogue = service.mandates_over(rdv_rpc.RdvPermisServiceStub(nobody))
         refused = await refusal_of(
             asyncio.create_task(service.call_replica(dialogue, "RequestMandate", request_for(candidate_id, "k")))

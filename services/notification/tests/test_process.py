@@ -25,6 +25,7 @@ from resapermis_kit.events import relay as kit_relay
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Principal, Signer
+from resapermis_kit.tls.certificates import Certificates
 from resapermis_testing.eventually import eventually
 from resapermis_testing.grpc_server import POLICIES, Serve
 from resapermis_testing.nats import Nats, make_all_streams
@@ -101,7 +102,7 @@ async def test_a_booking_published_on_the_bus_is_in_the_inbox_and_in_the_mail(
             await Outbox("basket").add(tx, utc_now(), event)
         await kit_relay.relay_round(engine, bus.jetstream(), "basket", utc_now)
         announced = await asyncio.wait_for(posted.get(), 20)
-        channel = peers.channel(f"127.0.0.1:{grpc}", tls / "auth-gateway", "notification")
+        channel = peers.channel(f"127.0.0.1:{grpc}", Certificates(tls / "auth-gateway"), "notification")
         who = signer.sign(Principal("account-1", "session-1", "school-1", ("school_manager",)), "notification")
         stub = rpc.NotificationServiceStub(channel)
         listed = await peers.call(stub.ListNotices, pb.ListNoticesRequest(), principal=who)

@@ -25,6 +25,7 @@ from resapermis_kit.events import relay as kit_relay
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import HEADER, Principal, Signer
+from resapermis_kit.tls.certificates import Certificates
 from resapermis_scheduling_rules.school.tables import lines
 from resapermis_testing.eventually import eventually
 from resapermis_testing.grpc_server import POLICIES
@@ -81,7 +82,7 @@ async def test_it_starts_consumes_and_drains(
         ours = new_engine(url)
         await eventually(lambda: _counted(ours), seconds=20)
         await ours.dispose()
-        channel = peers.channel(f"127.0.0.1:{ports['grpc']}", tls / "basket", "scheduling-rules")
+        channel = peers.channel(f"127.0.0.1:{ports['grpc']}", Certificates(tls / "basket"), "scheduling-rules")
         who = signer.sign(Principal("account-1", "session-1", "school-1", ("school_manager",)), "scheduling-rules")
         with pytest.raises(grpc.aio.AioRpcError) as caught:  # egress is away and the school was never seen
             await grpc_.SchedulingServiceStub(channel).Evaluate(

@@ -29,6 +29,7 @@ from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Signer, Verifier
 from resapermis_kit.rpc.authorization import Authorizer
 from resapermis_kit.rpc.server import Server
+from resapermis_kit.tls.certificates import Certificates
 
 HOLD_SECONDS = 2
 """R-HOLD-TTL here: holds lapse while others wait for their slots."""
@@ -111,12 +112,14 @@ async def started(replicas: int = 2) -> AsyncIterator[Platform]:
             ("egress", rdvpermis_pb2_grpc.add_RdvPermisServiceServicer_to_server, state, "rdvpermis.v1.RdvPermis"),
         ):
             address = f"127.0.0.1:{stack.ports.grpc(service_named(name))}"
-            server = Server(address, stack.settings.tls / name, Verifier(keys, name), authorizer, lambda _: None)
+            server = Server(
+                address, Certificates(stack.settings.tls / name), Verifier(keys, name), authorizer, lambda _: None
+            )
             server.add(add, servicer, f"{PACKAGE}.{full}Service")
             await server.start()
             leaving.push_async_callback(server.stop, 0.0)
         channel = peers.channel(
-            stack.settings.address(service_named("basket")), stack.settings.tls / "auth-gateway", "basket"
+            stack.settings.address(service_named("basket")), Certificates(stack.settings.tls / "auth-gateway"), "basket"
         )
         leaving.push_async_callback(channel.close)
         try:

@@ -36,6 +36,7 @@ from resapermis_kit.events import streams, wire
 from resapermis_kit.events.numbering import NumberedRow
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Signer
+from resapermis_kit.tls.certificates import Certificates
 
 NOTIFICATION = "notification"
 SCHOOL = "ecole-1"
@@ -101,7 +102,7 @@ async def reads(stack: Stack, visitors: Sequence[Visitor], seconds: float) -> di
     """The same inbox through the web face and directly, in turn."""
     signer = Signer(stack.settings.secrets / "principal.jwk.json")
     address = f"127.0.0.1:{stack.ports.grpc(service_named(NOTIFICATION))}"
-    channel = peers.channel(address, stack.settings.tls / WEB, NOTIFICATION)
+    channel = peers.channel(address, Certificates(stack.settings.tls / WEB), NOTIFICATION)
     stub: Any = NotificationServiceStub(channel)  # type: ignore[no-untyped-call]
 
     async def over_http(visitor: Visitor) -> Ask:
@@ -195,7 +196,9 @@ async def feeds(stack: Stack, visitors: Sequence[Visitor], changes: int) -> dict
     idle = 100 * (cpu_seconds(pid) - cpu) / (time.monotonic() - rested)
     each = (resident_kib(pid) - before) / len(opened)
     say(f"{len(opened)} feeds: {each:.1f} KiB each")
-    bus = await streams.connect(f"tls://127.0.0.1:{stack.ports.nats}", stack.settings.tls / "basket", "basket")
+    bus = await streams.connect(
+        f"tls://127.0.0.1:{stack.ports.nats}", Certificates(stack.settings.tls / "basket"), "basket"
+    )
     try:
         for _ in range(changes):
             left, published = len(opened), time.monotonic()

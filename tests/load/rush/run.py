@@ -25,6 +25,7 @@ from devstack.components import service_named
 from devstack.stack import CannotStart
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Signer
+from resapermis_kit.tls.certificates import Certificates
 from rush.callers import Crowd, Platform, slice_of
 from rush.opening import sound
 from rush.web import WebPlatform
@@ -47,7 +48,7 @@ class Session:
         """Basket as the gateway sees it, all its replicas."""
         stack = self.system.stack
         address = stack.settings.address(service_named("basket"))
-        channel = peers.channel(address, stack.settings.tls / "auth-gateway", "basket")
+        channel = peers.channel(address, Certificates(stack.settings.tls / "auth-gateway"), "basket")
         try:
             yield Platform(channel, Signer(stack.settings.secrets / "principal.jwk.json"))
         finally:

@@ -25,6 +25,7 @@ from resapermis.scheduling.v1.scheduling_pb2_grpc import SchedulingServiceStub
 from resapermis_kit.database.engine import make_engine
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Principal, Signer
+from resapermis_kit.tls.certificates import Certificates
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import Quota
 from resapermis_scheduling_rules.domain.slots import School
@@ -64,7 +65,9 @@ class Bench:
         self._stack, self._world, self._many = stack, world, many
         self._signer = Signer(stack.settings.secrets / "principal.jwk.json")
         self._channel = peers.channel(
-            f"127.0.0.1:{stack.ports.grpc(service_named(COMPONENT))}", stack.settings.tls / "auth-gateway", COMPONENT
+            f"127.0.0.1:{stack.ports.grpc(service_named(COMPONENT))}",
+            Certificates(stack.settings.tls / "auth-gateway"),
+            COMPONENT,
         )
         self._stub: Any = SchedulingServiceStub(self._channel)
 

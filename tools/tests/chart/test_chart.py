@@ -23,6 +23,7 @@ from resapermis_kit.database import durability
 from resapermis_kit.process.http import probes
 from resapermis_kit.process.settings import BusSettings, ServiceSettings
 from resapermis_kit.process.telemetry import Health
+from resapermis_kit.tls.certificates import Certificates
 from resapermis_testing.eventually import eventually
 from resapermis_testing.ports import free_port
 
@@ -155,12 +156,15 @@ async def answer(web: httpx2.AsyncClient, path: str) -> int:
 
 
 async def test_the_server_takes_its_configuration_and_answers_its_probes(
-    nats: tuple[int, subprocess.Popen[bytes]], department: list[Object]
+    nats: tuple[int, subprocess.Popen[bytes]], department: list[Object], tls: Path
 ) -> None:
     monitor, server = nats
+    context = Certificates(tls / "basket").client_context("test")
     container = deployment(department, NATS).spec["containers"][0]
-    paths = {container[kind]["httpGet"]["path"] for kind in ("startupProbe", "livenessProbe", "readinessProbe")}
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{monitor}") as web:
+    probes = [container[kind]["httpGet"] for kind in ("startupProbe", "livenessProbe", "readinessProbe")]
+    paths = {probe["path"] for probe in probes}
+    assert {probe["scheme"] for probe in probes} == {"HTTPS"}
+    async with httpx2.AsyncClient(base_url=f"https://127.0.0.1:{monitor}", verify=context) as web:
 
         async def started() -> bool:
             assert server.poll() is None, "nats-server refuses the configuration"
@@ -168,7 +172,7 @@ async def test_the_server_takes_its_configuration_and_answers_its_probes(
 
         await eventually(started)
         assert {await answer(web, path) for path in paths} == {200}
-    told = await asyncio.to_thread(durability.jetstream, f"http://127.0.0.1:{monitor}")
+    told = await asyncio.to_thread(durability.jetstream, f"https://127.0.0.1:{monitor}", context)
     assert durability.writes_first(told)
     assert told["config"]["max_storage"] == 8 * 2**30
 

@@ -24,6 +24,7 @@ from devstack.settings import ROOT
 from resapermis_kit.events.streams import API, connect, jetstream, missing, read
 from resapermis_kit.process import bus_keeper
 from resapermis_kit.process.topology import Topology
+from resapermis_kit.tls.certificates import Certificates
 from resapermis_testing.eventually import eventually
 from resapermis_testing.nats import Nats
 from resapermis_testing.ports import free_port
@@ -62,7 +63,7 @@ async def connected(server: tuple[Nats, Path]) -> AsyncIterator[Connect]:
         async with asyncio.timeout(10):
             while True:
                 with contextlib.suppress(OSError):
-                    clients.append(await connect(server[0].url, server[1] / name, name))
+                    clients.append(await connect(server[0].url, Certificates(server[1] / name), name))
                     return clients[-1]
                 await asyncio.sleep(0.02)  # the server binds its port within some 20 ms
 

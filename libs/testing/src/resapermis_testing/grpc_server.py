@@ -15,6 +15,7 @@ from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Principal, Signer, Verifier
 from resapermis_kit.rpc.authorization import Authorizer
 from resapermis_kit.rpc.server import Server
+from resapermis_kit.tls.certificates import Certificates
 
 POLICIES = Path(__file__).parents[4] / "policies"
 
@@ -47,7 +48,7 @@ class RunningServer:
 
     def channel(self, service: str, caller: str = "auth-gateway") -> grpc.aio.Channel:
         """New channel from `caller` to this server, which must hold the certificate of `service`. Who asks closes it."""
-        return peers.channel(f"127.0.0.1:{self.server.port}", self.tls / caller, service)
+        return peers.channel(f"127.0.0.1:{self.server.port}", Certificates(self.tls / caller), service)
 
     def shared_channel(self, service: str, caller: str = "auth-gateway") -> grpc.aio.Channel:
         """The one channel from `caller` to this server, as processes have it; closed before the server stops.
@@ -95,7 +96,7 @@ async def serve(
     async def start(service: str, *servicers: tuple[Any, object, str]) -> RunningServer:
         denied: list[Denial] = []
         verifier = Verifier(principal_keys[1], service)
-        server = Server("127.0.0.1:0", tls / service, verifier, authorizer, denied.append)
+        server = Server("127.0.0.1:0", Certificates(tls / service), verifier, authorizer, denied.append)
         for add, servicer, name in servicers:
             server.add(add, servicer, name)
         await server.start()

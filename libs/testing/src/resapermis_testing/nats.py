@@ -15,6 +15,7 @@ from nats.aio.client import Client
 from resapermis_kit.events.streams import API, EVENTS, connect
 from resapermis_kit.process.bus_keeper import ensure
 from resapermis_kit.process.topology import Durable, Topology
+from resapermis_kit.tls.certificates import Certificates
 from resapermis_testing.memory import data_folder
 from resapermis_testing.ports import free_port
 
@@ -98,7 +99,9 @@ async def make_bus(nats_server: Nats, tls: Path) -> AsyncIterator[Callable[[str]
         async with asyncio.timeout(10):
             while True:
                 with contextlib.suppress(OSError):
-                    clients.append(await connect(nats_server.url, tls / service, service, reconnect_seconds=0.02))
+                    clients.append(
+                        await connect(nats_server.url, Certificates(tls / service), service, reconnect_seconds=0.02)
+                    )
                     return clients[-1]
                 await asyncio.sleep(0.02)  # the server binds its port within some 20 ms
 

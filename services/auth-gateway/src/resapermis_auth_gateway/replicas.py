@@ -173,7 +173,9 @@ async def join_replicas(process: Process, divide: Callable[[int], None], within:
 
     On a connection of its own: callers who fill the pool must not make a replica look gone.
     """
-    engine = make_engine(process.settings.database_url, pool=1, name=f"{process.name} replicas")
+    engine = make_engine(
+        process.settings.database_url, pool=1, name=f"{process.name} replicas", certificates=process.certificates
+    )
     place = f"{socket.gethostname()} {process.settings.grpc_listen}"
     found = Replicas(engine, process.name, place, divide, within)
     await found.join()

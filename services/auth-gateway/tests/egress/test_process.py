@@ -20,6 +20,7 @@ from resapermis_kit.database.engine import make_engine
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import HEADER, Principal
+from resapermis_kit.tls.certificates import Certificates
 from resapermis_testing.certificates import NOBODY
 from resapermis_testing.grpc_server import POLICIES
 from resapermis_testing.ports import free_port
@@ -72,7 +73,7 @@ async def test_it_starts_serves_says_its_health_and_drains(
         async with asyncio.timeout(20):
             while json.loads(await process.stdout.readline())["event"] != "ready":
                 pass
-        channel = peers.channel(f"127.0.0.1:{grpc_port}", tls / "basket", "egress")
+        channel = peers.channel(f"127.0.0.1:{grpc_port}", Certificates(tls / "basket"), "egress")
         principal = signer.sign(Principal("account-1", str(new_id()), "school-1", ("school_manager",)), "egress")
         asking = RdvPermisServiceStub(channel).GetSchool
         with pytest.raises(Failure) as refused:

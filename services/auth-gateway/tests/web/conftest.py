@@ -43,6 +43,7 @@ from resapermis_kit.events.outbox import Outbox, outbox
 from resapermis_kit.process.telemetry import Health
 from resapermis_kit.rpc.auth import caller
 from resapermis_kit.rpc.authorization import Authorizer
+from resapermis_kit.tls.certificates import Certificates
 from resapermis_testing.grpc_server import RunningServer, Serve
 from resapermis_testing.postgres import MakeEngine
 from resapermis_vault.keyset import new_document
@@ -447,7 +448,7 @@ async def over_empty(over: Callable[..., Any]) -> Callable[..., Any]:
 def _nobody(tls: Path, name: str) -> grpc.aio.Channel:
     from resapermis_kit.rpc import peers
 
-    return peers.channel("127.0.0.1:9", tls / "auth-gateway", name)
+    return peers.channel("127.0.0.1:9", Certificates(tls / "auth-gateway"), name)
 
 
 @pytest.fixture

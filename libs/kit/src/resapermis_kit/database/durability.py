@@ -5,15 +5,14 @@ people read as done. JetStream's default flushes every two minutes, and loses ac
 """
 
 import asyncio
-import json
-import urllib.request
+import ssl
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.database.transaction import transaction
-
-SECONDS = 3.0
+from resapermis_kit.tls.bus_monitor import PEER, monitored
+from resapermis_kit.tls.certificates import Certificates
 
 
 class NotDurable(Exception):
@@ -28,15 +27,16 @@ async def require_commits(engine: AsyncEngine) -> None:
         raise NotDurable("PostgreSQL: set synchronous_commit = on for this role; commits are acknowledged unwritten")
 
 
-async def require_synced(monitors: str) -> None:
+async def require_synced(monitors: str, certificates: Certificates) -> None:
     """NotDurable where a NATS server does not write each message before its acknowledgement.
 
     `monitors`: URLs of the servers' monitoring ports, with commas; "" where they cannot be asked, which
     `resapermisctl invariants --nats-monitor` does then. A server that is away is asked again when the bus is joined.
     """
+    context = certificates.client_context(PEER)
     for url in filter(None, monitors.split(",")):
         try:
-            answer = await asyncio.to_thread(jetstream, url)
+            answer = await asyncio.to_thread(jetstream, url, context)
         except (OSError, ValueError):
             continue
         if not writes_first(answer):
@@ -48,9 +48,7 @@ def writes_first(answer: dict[str, dict[str, object]]) -> bool:
     return bool(answer.get("config", {}).get("sync_always", False))
 
 
-def jetstream(url: str) -> dict[str, dict[str, object]]:
+def jetstream(url: str, context: ssl.SSLContext) -> dict[str, dict[str, object]]:
     """A NATS server's own answer about its JetStream (`/jsz`); OSError or ValueError where it gives none."""
-    address = f"{url.rstrip('/')}/jsz?config=true"
-    with urllib.request.urlopen(address, timeout=SECONDS) as answer:  # noqa: S310 - an address of the deployment
-        found: dict[str, dict[str, object]] = json.load(answer)
+    found: dict[str, dict[str, object]] = monitored(url, "jsz?config=true", context)
     return found

@@ -5,21 +5,24 @@ from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from resapermis_kit.database.address import open_engine
+from resapermis_kit.tls.certificates import Certificates
 
 log = structlog.get_logger()
 
 
-def async_url(url: str) -> sa.URL:
-    """Turn postgresql:// (also with ?host=/socket/dir) into SQLAlchemy's asyncpg form."""
-    return make_url(url).set(drivername="postgresql+asyncpg")
+def make_engine(
+    url: str, *, pool: int = 10, name: str = "resapermis", certificates: Certificates | None = None
+) -> AsyncEngine:
+    """Make the process's engine: a fixed pool, two seconds of queueing, server-side limits on lost transactions.
 
-
-def make_engine(url: str, *, pool: int = 10, name: str = "resapermis") -> AsyncEngine:
-    """Make the process's engine: a fixed pool, two seconds of queueing, server-side limits on lost transactions."""
-    engine = create_async_engine(
-        async_url(url),
+    ValueError for an address on another machine without TLS, see `address.open_engine`.
+    """
+    engine = open_engine(
+        url,
+        certificates,
         pool_size=pool,
         max_overflow=0,
         pool_use_lifo=True,  # the same few connections as long as they suffice: each makes its own plans

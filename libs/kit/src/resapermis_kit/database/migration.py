@@ -7,10 +7,9 @@ from importlib.resources import files
 import sqlalchemy as sa
 from alembic import command, context
 from alembic.config import Config
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from resapermis_kit.database.engine import async_url
+from resapermis_kit.database.address import open_engine
 
 
 def _config(package: str) -> Config:
@@ -35,8 +34,8 @@ def run_migrations(metadata: Sequence[sa.MetaData]) -> None:
             context.run_migrations()
 
     async def main() -> None:
-        engine = create_async_engine(
-            async_url(context.config.attributes["url"]),
+        engine = open_engine(
+            context.config.attributes["url"],
             poolclass=NullPool,
             connect_args={"server_settings": {"lock_timeout": "4000", "statement_timeout": "5000"}},
         )

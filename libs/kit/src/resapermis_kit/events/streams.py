@@ -1,9 +1,7 @@
 """NATS JetStream: what things are called, the connection, what a service may ask of its streams. bus-admin alone makes them."""
 
 import json
-import ssl
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import nats.js.errors
 import structlog
@@ -11,11 +9,15 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
+from resapermis_kit.tls.certificates import Certificates
+
 EVENTS, RECORDS = "events", "records"
 """The two streams of a source: what happened, and the journal of who did it."""
 RECORD = "resapermis.audit.v1.Record"
 API = "bus.API"
 """Where a service finds that part of JetStream's API which it was given: an account of its own has no other (ADR 33)."""
+PEER, TLS = "bus", "tls"
+"""What metrics call the bus, and nats-py its context."""
 READ_AT_ONCE, BYTES_AT_ONCE, READ_SECONDS = 500, 8 * 1024 * 1024, 5.0
 END_OF_BATCH, NO_MESSAGES = "204", "404"
 log = structlog.get_logger()
@@ -42,14 +44,12 @@ def subjects_of(context: str) -> str:
 
 
 async def connect(
-    url: str, tls_dir: Path, name: str, client: Client | None = None, *, reconnect_seconds: float = 1.0
+    url: str, certificates: Certificates, name: str, client: Client | None = None, *, reconnect_seconds: float = 1.0
 ) -> Client:
     """Connect to NATS with mutual TLS, trying until it is there, and keep reconnecting for ever.
 
     `client` may be one that others hold already; until it is connected their calls raise nats.errors.Error.
     """
-    context = ssl.create_default_context(cafile=str(tls_dir / "ca.pem"))
-    context.load_cert_chain(tls_dir / "tls.pem", tls_dir / "tls.key")
 
     async def on_error(error: Exception) -> None:
         log.warning("bus.error", error_type=type(error).__qualname__)
@@ -59,7 +59,7 @@ async def connect(
         url.split(","),
         name=name,
         inbox_prefix=f"_INBOX.{name}",  # nobody else's answers
-        tls=context,
+        tls=certificates.client_context(PEER),
         tls_handshake_first=True,  # nothing in clear; and an upgraded asyncio transport never says that it closed
         allow_reconnect=True,
         max_reconnect_attempts=-1,
@@ -69,6 +69,12 @@ async def connect(
         pending_size=8 * 1024 * 1024,
     )
     return connected
+
+
+async def renew(bus: Client, certificates: Certificates) -> None:
+    """Connect anew with the certificates of now; what was asked meanwhile is asked again, as after a restart of the server."""
+    bus.options[TLS] = certificates.client_context(PEER)  # the client reads it at each connection
+    await bus.force_reconnect()
 
 
 def jetstream(bus: Client) -> JetStreamContext:

@@ -35,9 +35,9 @@ async def join_bus(process: Process) -> None:
     connected = False  # from then on the client connects again by itself
     while True:
         try:
-            await durability.require_synced(settings.nats_monitor)
+            await durability.require_synced(settings.nats_monitor, process.certificates)
             if not connected:
-                await streams.connect(settings.nats_url, settings.tls_dir, name, bus)
+                await streams.connect(settings.nats_url, process.certificates, name, bus)
                 connected = True
             process.absent = await streams.missing(bus, process.own_streams, process.durables)
         except (OSError, TimeoutError, nats.errors.Error) as error:

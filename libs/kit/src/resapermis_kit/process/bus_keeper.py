@@ -18,11 +18,13 @@ from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, StreamConfig
 from prometheus_client import Counter, Gauge
 
-from resapermis_kit.events.streams import connect
+from resapermis_kit.events.streams import connect, renew
 from resapermis_kit.process.http import serving_probes
 from resapermis_kit.process.settings import BusSettings
 from resapermis_kit.process.telemetry import Health, configure
 from resapermis_kit.process.topology import Durable, Topology
+from resapermis_kit.tls.bus_monitor import RefusedConnections
+from resapermis_kit.tls.certificates import Certificates
 
 NAME = "bus-admin"
 ROUND_SECONDS, AGAIN_SECONDS = 10.0, 1.0
@@ -120,10 +122,10 @@ class Keeper:
             await asyncio.sleep(AGAIN_SECONDS if self._problem else ROUND_SECONDS)
 
 
-async def _join_and_keep(bus: Client, settings: BusSettings, keeper: Keeper) -> None:
+async def _join_and_keep(bus: Client, settings: BusSettings, certificates: Certificates, keeper: Keeper) -> None:
     while True:
         try:
-            await connect(settings.nats_url, settings.tls_dir, NAME, bus)
+            await connect(settings.nats_url, certificates, NAME, bus)
         except (OSError, TimeoutError, nats.errors.Error) as error:
             log.warning("bus.waiting", error_type=type(error).__qualname__)
             await asyncio.sleep(AGAIN_SECONDS)
@@ -131,10 +133,19 @@ async def _join_and_keep(bus: Client, settings: BusSettings, keeper: Keeper) -> 
             await keeper.run()
 
 
+async def _watch(bus: Client, certificates: Certificates, refused: RefusedConnections) -> None:
+    while True:
+        await refused.count()
+        await asyncio.sleep(ROUND_SECONDS)
+        if certificates.look():
+            await renew(bus, certificates)
+
+
 async def serve() -> None:
     """Keep the bus until SIGTERM or SIGINT; ready once all is as it must be."""
     settings = BusSettings()
-    configure(NAME, settings)
+    certificates = Certificates(settings.tls_dir, settings.tls_denied_serials)
+    configure(NAME, settings, certificates)
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -143,13 +154,18 @@ async def serve() -> None:
     health.checks["bus"] = keeper.check
     async with serving_probes(settings.metrics_listen, health):
         health.started = True
-        keeping = asyncio.create_task(_join_and_keep(bus, settings, keeper))
+        refused = RefusedConnections(settings.nats_monitor, certificates)
+        working = {
+            asyncio.create_task(_join_and_keep(bus, settings, certificates, keeper)),
+            asyncio.create_task(_watch(bus, certificates, refused)),
+        }
         stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({keeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if keeping.done():
-            keeping.result()  # it ends by an error alone: better a restart in sight than a bus that nobody keeps
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
+        await asyncio.wait({*working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for task in working:
+            if task.done():
+                task.result()  # it ends by an error alone: better a restart in sight than a bus that nobody keeps
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
         if bus.is_connected:
             await bus.close()
     log.info("stopped")

@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 import sqlalchemy as sa
 import structlog
 from prometheus_client import Gauge
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import NullPool
 
-from resapermis_kit.database.engine import async_url
+from resapermis_kit.database.address import open_engine
 from resapermis_kit.errors import Failure
+from resapermis_kit.tls.certificates import Certificates
 
 BEAT_SECONDS = 1.0
 MOST_SECONDS = 600.0
@@ -29,12 +30,10 @@ Worker = Callable[[], Awaitable[object]]
 """Work of a process; what it returns, if anything, is nobody's."""
 
 
-def lock_engine(url: str, name: str) -> AsyncEngine:
+def lock_engine(url: str, name: str, certificates: Certificates | None = None) -> AsyncEngine:
     """An engine without a pool, for the one connection that holds the lock."""
     settings = {"application_name": f"{name} leader", "tcp_keepalives_idle": "5", "tcp_keepalives_count": "3"}
-    return create_async_engine(
-        async_url(url), poolclass=NullPool, connect_args={"timeout": 3, "server_settings": settings}
-    )
+    return open_engine(url, certificates, poolclass=NullPool, connect_args={"timeout": 3, "server_settings": settings})
 
 
 async def run_forever(worker: Worker) -> None:

@@ -22,6 +22,7 @@ from resapermis_kit.process.settings import ServiceSettings
 from resapermis_kit.process.telemetry import Health
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.server import Server
+from resapermis_kit.tls.certificates import Certificates
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Process:
 
     name: str
     settings: ServiceSettings
+    certificates: Certificates
     engine: AsyncEngine
     bus: Client
     outbox: Outbox
@@ -58,7 +60,7 @@ class Process:
     def peer(self, name: str) -> grpc.aio.Channel:
         """One channel to each service we call."""
         if name not in self.channels:
-            self.channels[name] = peers.channel(self.settings.peer(name), self.settings.tls_dir, name)
+            self.channels[name] = peers.channel(self.settings.peer(name), self.certificates, name)
         return self.channels[name]
 
     async def repeat(self, source: str, request: events_pb2.ReplayRequest) -> events_pb2.ReplayResponse:

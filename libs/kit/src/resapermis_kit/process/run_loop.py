@@ -17,7 +17,7 @@ from resapermis_kit.database.engine import make_engine, open_connections
 from resapermis_kit.database.revision import require_head
 from resapermis_kit.denials.journal import DenialJournal
 from resapermis_kit.errors import Failure
-from resapermis_kit.events import backlog, replay
+from resapermis_kit.events import backlog, replay, streams
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.events.relay import relay as relay_outbox
 from resapermis_kit.events.streams import EVENTS, RECORDS, stream_name
@@ -30,6 +30,7 @@ from resapermis_kit.process.telemetry import Health, configure
 from resapermis_kit.rpc.auth import Verifier
 from resapermis_kit.rpc.authorization import Authorizer
 from resapermis_kit.rpc.server import Server
+from resapermis_kit.tls.certificates import Certificates
 
 YOUNG = 10_000
 """Objects made, less those gone, before the youngest are looked through: a request makes hundreds."""
@@ -48,7 +49,8 @@ async def serve(
 
     `source`: whose outbox the database's is, where another process publishes it (egress: auth-gateway's).
     """
-    configure(name, settings)
+    certificates = Certificates(settings.tls_dir, settings.tls_denied_serials)
+    configure(name, settings, certificates)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,14 +58,14 @@ async def serve(
     health = Health()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(serving_probes(settings.metrics_listen, health))
-        engine = make_engine(settings.database_url, pool=settings.database_pool, name=name)
+        engine = make_engine(settings.database_url, pool=settings.database_pool, name=name, certificates=certificates)
         stack.push_async_callback(engine.dispose)
         await _wait_for_database(engine, package)
         await durability.require_commits(engine)
-        await durability.require_synced(settings.nats_monitor)
+        await durability.require_synced(settings.nats_monitor, certificates)
         bus = Client()
         stack.push_async_callback(bus.close)
-        process = _made(name, settings, engine, bus, Outbox(source or name), health)
+        process = _made(name, settings, certificates, engine, bus, Outbox(source or name), health)
         server, denials = process.server, process.denials
         if not source:
             process.own_streams += [stream_name(stream, name) for stream in (EVENTS, RECORDS)]
@@ -79,7 +81,7 @@ async def serve(
         health.checks["bus"] = lambda: check_found(process)
         await server.start()
         freeze_startup_objects()
-        locks = leader.lock_engine(settings.database_url, name)
+        locks = leader.lock_engine(settings.database_url, name, certificates)
         stack.push_async_callback(locks.dispose)
         tasks = [asyncio.create_task(leader.run_forever(worker)) for worker in process.workers]
         tasks.append(asyncio.create_task(open_connections(engine, settings.database_pool)))
@@ -104,19 +106,25 @@ async def serve(
 
 
 def _made(
-    name: str, settings: ServiceSettings, engine: AsyncEngine, bus: Client, outbox: Outbox, health: Health
+    name: str,
+    settings: ServiceSettings,
+    certificates: Certificates,
+    engine: AsyncEngine,
+    bus: Client,
+    outbox: Outbox,
+    health: Health,
 ) -> Process:
     """The process with its gRPC server, which repeats the outbox and has what it refuses recorded there."""
     denials = DenialJournal(lambda records: outbox.emit(engine, utc_now(), *records), utc_now, name)
     verifier, authorizer = Verifier(settings.principal_jwks, name), Authorizer(settings.policies)
-    server = Server(settings.grpc_listen, settings.tls_dir, verifier, authorizer, denials.add)
+    server = Server(settings.grpc_listen, certificates, verifier, authorizer, denials.add)
     server.add(
         events_pb2_grpc.add_EventsServiceServicer_to_server,
         replay.EventsServicer(engine, name),
         "resapermis.events.v1.EventsService",
     )
-    process = Process(name, settings, engine, bus, outbox, server, health, denials)
-    process.workers.append(denials.run)
+    process = Process(name, settings, certificates, engine, bus, outbox, server, health, denials)
+    process.workers += [denials.run, lambda: certificates.watch(lambda: streams.renew(bus, certificates))]
     return process
 
 

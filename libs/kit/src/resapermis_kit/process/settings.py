@@ -4,8 +4,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from pydantic import field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from resapermis_kit.tls.policy import require_tls
 
 PREFIX = "RESAPERMIS_"
 
@@ -62,14 +65,30 @@ class BusSettings(ProcessSettings):
     nats_replicas: int = 1
     """Copies of each stream; 3 in production. bus-admin's alone."""
     tls_dir: Path
-    """Folder with ca.pem, tls.pem, tls.key; the certificate's common name is the service's name, or the operator's."""
+    """Folder with ca.pem, tls.pem, tls.key; the certificate's common name is the service's name, or the operator's. Looked at
+    every ten seconds: who renews them need restart nothing."""
+    tls_denied_serials: Path | None = None
+    """File with serial numbers of certificates that are not believed any more: hexadecimal, one a line, # begins a comment. It
+    must be there if it is named; by default `denied-serials` in tls_dir, if it is there."""
+    nats_monitor: str = ""
+    """https:// addresses of the NATS servers' monitoring ports, with commas. A service does not start on a bus that acknowledges
+    what is not on its disk, and bus-admin counts handshakes that failed there; empty: neither can ask, and
+    `resapermisctl invariants --nats-monitor` must."""
     metrics_listen: str
     """host:port for /metrics, /healthz and /readyz."""
     policies: Path
     """Folder of Cedar policies and their schema, and of who publishes and handles what on the bus."""
     otlp_endpoint: str = ""
-    """Where traces go; empty: nowhere."""
+    """Where traces go: https://host:port of an OTLP receiver (gRPC) with a certificate of our authority; http:// on this machine
+    alone; empty: nowhere."""
     log_level: str = "info"
+
+    @field_validator("otlp_endpoint", "nats_monitor")
+    @classmethod
+    def _in_clear_on_this_machine_alone(cls, value: str) -> str:
+        for url in filter(None, value.split(",")):
+            require_tls(url)
+        return value
 
 
 class ServiceSettings(BusSettings):
@@ -79,9 +98,6 @@ class ServiceSettings(BusSettings):
     """postgresql://role@host/db of this service alone; a unix socket as ?host=/dir."""
     database_pool: int = 10
     """Connections kept; more callers than this queue for at most two seconds."""
-    nats_monitor: str = ""
-    """URLs of the NATS servers' monitoring ports, with commas. A service does not start on a bus that acknowledges what
-    is not on its disk; empty: it cannot ask, `resapermisctl invariants --nats-monitor` must."""
     grpc_listen: str
     """host:port for gRPC."""
     principal_jwks: Path

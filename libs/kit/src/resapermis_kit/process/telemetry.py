@@ -16,6 +16,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from resapermis_kit.errors import Failure
 from resapermis_kit.process.settings import BusSettings
+from resapermis_kit.tls.certificates import Certificates
+from resapermis_kit.tls.otlp import OtlpExporter
 
 FORBIDDEN_KEYS = re.compile(
     r"name|nom|prenom|neph|numero|mail|token|secret|password|cookie|authorization|code$", re.IGNORECASE
@@ -43,7 +45,7 @@ def _trace_id(_logger: object, _method: str, event: MutableMapping[str, Any]) ->
     return event
 
 
-def configure(service: str, settings: BusSettings) -> None:
+def configure(service: str, settings: BusSettings, certificates: Certificates) -> None:
     """Set up JSON logs on standard output and traces to OTLP where an endpoint is set. Once a process."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     structlog.configure(
@@ -63,11 +65,8 @@ def configure(service: str, settings: BusSettings) -> None:
     logging.basicConfig(level=logging.WARNING, format='{"level":"%(levelname)s","logger":"%(name)s","event":"library"}')
     resource = Resource.create({"service.name": service, "service.namespace": "resapermis"})
     if settings.otlp_endpoint:
-        # Loading the exporter is a tenth of a service's start, and few send traces.
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
-
         provider = TracerProvider(resource=resource)
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.otlp_endpoint)))
+        provider.add_span_processor(BatchSpanProcessor(OtlpExporter(settings.otlp_endpoint, certificates)))
     else:  # nobody receives spans, so none is recorded; trace ids go on, as journal and logs carry them
         provider = TracerProvider(ALWAYS_OFF, resource)
     trace.set_tracer_provider(provider)

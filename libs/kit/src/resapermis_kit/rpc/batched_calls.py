@@ -19,10 +19,10 @@ from google.protobuf.message import DecodeError, Message
 
 from resapermis.batch.v1 import batch_pb2 as pb
 from resapermis.batch.v1 import batch_pb2_grpc
-from resapermis_kit.errors import Code, Failure, from_rpc_error
+from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.auth import HEADER
 from resapermis_kit.rpc.batcher import PATIENCE_SECONDS, Batcher
-from resapermis_kit.rpc.peers import is_away, sent_along, tries_while_away
+from resapermis_kit.rpc.peers import failure_of, is_away, sent_along, tries_while_away
 
 LARGEST_BATCH = 24
 """Calls. A longer batch would have its first wait for its last."""
@@ -200,7 +200,7 @@ class BatchedCalls:
                     missing.difference_update(n for n, _ in some)
                     yield some
         except grpc.aio.AioRpcError as error:
-            failure = from_rpc_error(error)
+            failure = failure_of(error)
             alone = error.code() is grpc.StatusCode.UNIMPLEMENTED
             if alone:
                 self._alone_until = time.monotonic() + ALONE_SECONDS
@@ -222,7 +222,7 @@ async def _alone(asked: _Call) -> Any:
     try:
         return await asked.method.single(asked.request, timeout=asked.seconds, metadata=tuple(asked.metadata.items()))
     except grpc.aio.AioRpcError as error:
-        return from_rpc_error(error)
+        return failure_of(error)
     except Exception as error:  # noqa: BLE001 - whoever waits gets it as their own
         return error
 

@@ -22,6 +22,8 @@ from resapermis_kit.rpc.auth import HEADER, REFUSED, Caller, Verifier, current_c
 from resapermis_kit.rpc.authorization import Authorizer
 from resapermis_kit.rpc.deadline import DEFAULT_DEADLINE_SECONDS, LEAST_USEFUL_SECONDS, deadline
 from resapermis_kit.rpc.message_checks import Unreadable, checked
+from resapermis_kit.tls.callers import Callers
+from resapermis_kit.tls.certificates import Certificates
 
 COLLISION_PAUSES_SECONDS = (0.01, 0.05)
 ANSWERED = Histogram(
@@ -53,12 +55,15 @@ class IncomingCall:
 class Gate(grpc.aio.ServerInterceptor):
     """What happens around every RPC, in one place and in this order."""
 
-    def __init__(self, verifier: Verifier, authorizer: Authorizer, denied: Callable[[Denial], None]) -> None:
+    def __init__(
+        self, verifier: Verifier, authorizer: Authorizer, certificates: Certificates, denied: Callable[[Denial], None]
+    ) -> None:
         """Guard the methods of `needed`; `denied` is told of each refusal."""
         self.needed: dict[str, str] = {}
         """The permission that each method needs, by its path."""
         self._verifier = verifier
         self._authorizer = authorizer
+        self._callers = Callers(certificates)
         self._denied = denied
         self._wrapped: dict[str, Any] = {}
 
@@ -99,7 +104,7 @@ class Gate(grpc.aio.ServerInterceptor):
             remaining: float | None = context.time_remaining()  # None without a deadline, whatever the stubs say
             left = DEFAULT_DEADLINE_SECONDS if remaining is None else min(remaining, 60.0)
             try:
-                incoming = IncomingCall(_certified(context), metadata, left, request, twice)
+                incoming = IncomingCall(self._certified(context, method), metadata, left, request, twice)
                 return await self.pass_in(method, inner, incoming, context)
             except Failure as refusal:
                 await context.abort_with_status(to_status(refusal))
@@ -111,13 +116,16 @@ class Gate(grpc.aio.ServerInterceptor):
         permission = self.needed[method]
 
         async def answer(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Message]:
-            service = _certified(context)
             try:
-                self._authorizer.require(Caller(service, None), permission)
-                async for answers in inner(request, service):
-                    yield answers
+                caller = Caller(self._certified(context, method), None)
+                try:
+                    self._authorizer.require(caller, permission)
+                    async for answers in inner(request, caller.service):
+                        yield answers
+                except Failure as refusal:
+                    self._note(refusal, method, caller)
+                    raise
             except Failure as refusal:
-                self._note(refusal, method, Caller(service, None))
                 await context.abort_with_status(to_status(refusal))
 
         return answer
@@ -157,6 +165,16 @@ class Gate(grpc.aio.ServerInterceptor):
                 span.set_attribute("resapermis.code", name)
                 _answered(short, name).observe(time.monotonic() - started)
 
+    def _certified(self, context: grpc.aio.ServicerContext[Any, Any], method: str) -> str:
+        """The service at the other end; refused where its certificate is not believed any more."""
+        found = self._callers.of(context)
+        try:
+            self._callers.require_believed(found)
+        except Failure as refusal:
+            self._note(refusal, method, Caller(found.service, None))
+            raise
+        return found.service
+
     def _note(self, refusal: Failure, method: str, who: Caller) -> None:
         """Have a refusal recorded that was decided here; another service's has been, by that one."""
         if not refusal.denied:
@@ -183,12 +201,6 @@ class Gate(grpc.aio.ServerInterceptor):
         except Failure as refusal:
             log.warning("principal.refused", caller=incoming.service, reason=refusal.detail)
             raise
-
-
-def _certified(context: grpc.aio.ServicerContext[Any, Any]) -> str:
-    """The service at the other end, by its certificate."""
-    names = list(context.auth_context().get("x509_common_name", ())) or [b""]
-    return names[0].decode()
 
 
 async def _whole(inner: Handler, request: Message, context: Any) -> Any:

@@ -1,7 +1,6 @@
 """Calling other services: one channel each, the caller's deadline, principal and trace go along."""
 
 from collections.abc import AsyncIterable
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,6 +12,8 @@ from resapermis_kit.errors import Code, Failure, from_rpc_error
 from resapermis_kit.rpc.auth import HEADER, current_token
 from resapermis_kit.rpc.deadline import LEAST_USEFUL_SECONDS, remaining_seconds
 from resapermis_kit.rpc.message_checks import LARGEST_MESSAGE
+from resapermis_kit.tls.certificates import Certificates
+from resapermis_kit.tls.credentials import RenewedChannel, note_failed_handshake
 
 ROUND_ROBIN = '{"loadBalancingConfig": [{"round_robin": {}}]}'
 _OPEN = frozenset(
@@ -29,28 +30,26 @@ SPENT_ON_THE_WAY_SECONDS = 0.02
 """Taken off each deadline passed on, so that we can still name the culprit when the peer is late."""
 
 
-def channel(target: str, tls_dir: Path, name: str) -> grpc.aio.Channel:
+def channel(target: str, certificates: Certificates, name: str) -> grpc.aio.Channel:
     """Open (lazily) a mutual-TLS channel to `target`, whose certificate must be that of service `name`.
 
     `target`: host:port; several addresses with commas, or `dns:///name:port` that resolves to several (a headless
-    Service in Kubernetes). Calls go round the replicas that answer; one that falls is left out until it is back.
+    Service in Kubernetes). Calls go round the replicas that answer; one that falls is left out until it is back. After a
+    renewal of our certificates its connections are opened anew.
     """
-    credentials = grpc.ssl_channel_credentials(
-        (tls_dir / "ca.pem").read_bytes(), (tls_dir / "tls.key").read_bytes(), (tls_dir / "tls.pem").read_bytes()
-    )
-    return grpc.aio.secure_channel(
-        f"ipv4:{target}" if "," in target else target,
-        credentials,
-        options=[
-            ("grpc.ssl_target_name_override", name),
-            ("grpc.default_authority", name),
-            ("grpc.max_receive_message_length", LARGEST_MESSAGE),
-            ("grpc.keepalive_time_ms", 30_000),
-            ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.max_reconnect_backoff_ms", 500),  # shorter than `ask` goes on asking
-            ("grpc.service_config", ROUND_ROBIN),
-            ("grpc.enable_retries", 0),  # retries are decided here, by `call`, never by the transport
-        ],
+    options: list[tuple[str, str | int]] = [
+        ("grpc.ssl_target_name_override", name),
+        ("grpc.default_authority", name),
+        ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 500),  # shorter than `ask` goes on asking
+        ("grpc.service_config", ROUND_ROBIN),
+        ("grpc.enable_retries", 0),  # retries are decided here, by `call`, never by the transport
+    ]
+    address = f"ipv4:{target}" if "," in target else target
+    return RenewedChannel(
+        certificates, lambda credentials: grpc.aio.secure_channel(address, credentials, options=options)
     )
 
 
@@ -64,7 +63,13 @@ async def call(method: Any, request: Message, *, timeout: float | None = None, p
     try:
         return await method(request, timeout=seconds, metadata=tuple(metadata.items()))
     except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error) from None
+        raise failure_of(error) from None
+
+
+def failure_of(error: grpc.aio.AioRpcError) -> Failure:
+    """A peer's refusal, or why it could not be asked."""
+    note_failed_handshake(error)
+    return from_rpc_error(error)
 
 
 def sent_along(seconds: float | None = None, principal: str | None = None) -> tuple[float, dict[str, str]]:

@@ -1,7 +1,6 @@
 """The gRPC server of a service: mutual TLS, the gate in front of every RPC, health, reflection, batches of calls."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -10,7 +9,6 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
-from prometheus_client import Counter
 
 from resapermis.batch.v1 import batch_pb2_grpc
 from resapermis_kit.denials.denial import Denial
@@ -19,51 +17,8 @@ from resapermis_kit.rpc.auth import Verifier
 from resapermis_kit.rpc.authorization import Authorizer, permissions
 from resapermis_kit.rpc.gate import Gate
 from resapermis_kit.rpc.message_checks import LARGEST_MESSAGE
-
-HANDSHAKES = Counter(
-    "resapermis_rpc_handshakes",
-    "Handshakes that others began with this server; of those that fail nothing else is known",
-)
-
-
-class CertificateFiles:
-    """A server's certificate, key and authority in `tls_dir`, and whether they changed since they were last read."""
-
-    def __init__(self, tls_dir: Path) -> None:
-        """Read them for the first time; OSError when one is missing."""
-        self._files = tuple(tls_dir / name for name in ("tls.key", "tls.pem", "ca.pem"))
-        self._known = self._read()
-
-    def _read(self) -> tuple[bytes, ...]:
-        return tuple(file.read_bytes() for file in self._files)
-
-    def current(self) -> grpc.ServerCertificateConfiguration:
-        """What was read last."""
-        key, certificate, authority = self._known
-        return grpc.ssl_server_certificate_configuration([(key, certificate)], root_certificates=authority)
-
-    def changed(self) -> grpc.ServerCertificateConfiguration | None:
-        """What the files hold now; None when it is what was read last.
-
-        A server asks at each new connection, and must not be given the same again: gRPC then frees what another
-        connection's handshake is about to use (grpc/grpc#36693), and many callers at once end the process.
-        """
-        HANDSHAKES.inc()
-        found = self._read()
-        if found == self._known:
-            return None
-        self._known = found
-        return self.current()
-
-
-def server_credentials(tls_dir: Path) -> grpc.ServerCredentials:
-    """Mutual TLS from tls_dir; a new connection gets what the files hold then: certificates renew without a restart."""
-    files = CertificateFiles(tls_dir)
-    return grpc.dynamic_ssl_server_credentials(
-        files.current(),
-        files.changed,  # type: ignore[arg-type] # types-grpcio does not know that None stands for "as before"
-        require_client_authentication=True,
-    )
+from resapermis_kit.tls.certificates import Certificates
+from resapermis_kit.tls.credentials import server_credentials
 
 
 class Server:
@@ -72,13 +27,13 @@ class Server:
     def __init__(
         self,
         listen: str,
-        tls_dir: Path,
+        certificates: Certificates,
         verifier: Verifier,
         authorizer: Authorizer,
         denied: Callable[[Denial], None],
     ) -> None:
         """Prepare; servicers are added before `start`. `denied` is told of each refused principal and permission."""
-        self._listen, self._tls_dir = listen, tls_dir
+        self._listen, self._certificates = listen, certificates
         self._verifier, self._authorizer, self._denied = verifier, authorizer, denied
         self._adds: list[tuple[ServiceDescriptor, Callable[[grpc.aio.Server], None]]] = []
         self._methods: dict[str, batch_servicer.Method] = {}
@@ -94,7 +49,7 @@ class Server:
 
     async def start(self) -> None:
         """Bind and serve; ValueError for an RPC without permission, RuntimeError for a busy port."""
-        gate = Gate(self._verifier, self._authorizer, self._denied)
+        gate = Gate(self._verifier, self._authorizer, self._certificates, self._denied)
         self.add(
             batch_pb2_grpc.add_BatchServiceServicer_to_server,
             batch_servicer.BatchServicer(gate, self._methods),
@@ -116,7 +71,7 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = [descriptor.full_name for descriptor, _ in self._adds]
         reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), self._server)
-        self.port = self._server.add_secure_port(self._listen, server_credentials(self._tls_dir))
+        self.port = self._server.add_secure_port(self._listen, server_credentials(self._certificates))
         await self._server.start()
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
 

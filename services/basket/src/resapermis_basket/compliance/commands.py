@@ -14,6 +14,7 @@ from resapermis_kit.database.engine import make_engine
 from resapermis_kit.errors import Failure
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
+from resapermis_kit.tls.certificates import Certificates
 
 COMPLIANT, DRIFTED, NOT_ASKED = 0, 1, 2
 CHECK, PREVIEW = "compliance-check", "preview"
@@ -32,9 +33,10 @@ async def run(arguments: Sequence[str], settings: Settings) -> int:
     if (command == CHECK and words) or (command == PREVIEW and len(words) not in PREVIEW_WORDS):
         print(USAGE, file=sys.stderr)  # noqa: T201 - a command line speaks on its terminal
         return NOT_ASKED
-    engine = make_engine(settings.database_url, pool=1, name="basket command")
+    certificates = Certificates(settings.tls_dir, settings.tls_denied_serials)
+    engine = make_engine(settings.database_url, pool=1, name="basket command", certificates=certificates)
     mandate, rules, egress = channels = [
-        peers.channel(settings.peer(name), settings.tls_dir, name) for name in ("mandate", "scheduling-rules", "egress")
+        peers.channel(settings.peer(name), certificates, name) for name in ("mandate", "scheduling-rules", "egress")
     ]
     asked = Peers(mandate, rules, egress, settings.egress_seconds)
     dependencies = Dependencies(engine, Outbox("basket"), asked, settings, new_id)

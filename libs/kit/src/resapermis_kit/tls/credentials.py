@@ -1,0 +1,166 @@
+"""gRPC's TLS by the process's certificates: what a server shows to who comes, and channels that go on after a renewal."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Self
+
+import grpc
+from prometheus_client import Counter
+
+from resapermis_kit.tls.certificates import Certificates, Material
+from resapermis_kit.tls.policy import FAILED
+
+HANDSHAKES = Counter(
+    "resapermis_rpc_handshakes",
+    "Handshakes that others began with this server; compare `resapermis_rpc_connections_total`",
+)
+ENDS_SECONDS = 60.0
+"""How long calls go on that were under way on a connection with the certificates before: no call lives longer."""
+
+
+PEER = "service"
+"""What metrics of failed handshakes call our own services: gRPC tells of them with the calls that found none that succeeded."""
+FAILED_KINDS = (
+    ("Hostname Verification Check failed", "wrong_name"),
+    ("certificate has expired", "expired"),
+    ("certificate is not yet valid", "expired"),
+    ("unsupported certificate purpose", "wrong_use"),
+    ("CERTIFICATE_VERIFY_FAILED", "untrusted"),
+    ("certificate signature failure", "untrusted"),
+    ("ALERT", "refused"),
+    ("handshake failed", "protocol"),
+)
+"""Words in gRPC's own text, the first that is in it, and what `policy.kind_of` calls that."""
+
+
+def note_failed_handshake(error: grpc.aio.AioRpcError) -> None:
+    """Count a call of ours that was not sent because a peer's certificate, or ours, was refused.
+
+    A server that refuses ours in TLS 1.3 closes the connection, which gRPC tells as any other closed one: that is counted there.
+    """
+    text = (error.details() or "") if error.code() is grpc.StatusCode.UNAVAILABLE else ""
+    kind = next((kind for words, kind in FAILED_KINDS if words in text), None)
+    if kind is not None:
+        FAILED.labels(PEER, kind).inc()
+
+
+def channel_credentials(material: Material) -> grpc.ChannelCredentials:
+    """Mutual TLS as who these certificates are."""
+    return grpc.ssl_channel_credentials(material.authorities.encode(), material.key, material.chain)
+
+
+def server_credentials(certificates: Certificates) -> grpc.ServerCredentials:
+    """Mutual TLS; a new connection is shown what the files held when they were last looked at."""
+    given = certificates.material
+
+    def changed() -> grpc.ServerCertificateConfiguration | None:
+        """What gRPC asks at each new connection; None for "as before".
+
+        It must not be given the same again: gRPC then frees what another connection's handshake is about to use
+        (grpc/grpc#36693), and many callers at once end the process.
+        """
+        nonlocal given
+        HANDSHAKES.inc()
+        if certificates.material is given:
+            return None
+        given = certificates.material
+        return _server_configuration(given)
+
+    return grpc.dynamic_ssl_server_credentials(
+        _server_configuration(given),
+        changed,  # type: ignore[arg-type] # types-grpcio does not know that None stands for "as before"
+        require_client_authentication=True,
+    )
+
+
+def _server_configuration(material: Material) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration(
+        [(material.key, material.chain)], root_certificates=material.authorities.encode()
+    )
+
+
+class RenewedChannel(grpc.aio.Channel):
+    """A channel that opens its connections anew once our certificates were renewed.
+
+    gRPC reads credentials once a channel, so that behind this one stands another after each renewal. Calls under way on the
+    one before come to their end; stubs that were made of this one need not be made again.
+    """
+
+    def __init__(
+        self, certificates: Certificates, opened: Callable[[grpc.ChannelCredentials], grpc.aio.Channel]
+    ) -> None:
+        """`opened` makes a channel, which connects at its first call."""
+        self._certificates, self._opened = certificates, opened
+        self._material = certificates.material
+        self._channel = opened(channel_credentials(self._material))
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def current(self) -> grpc.aio.Channel:
+        """The channel of now, for one call."""
+        if self._certificates.material is not self._material:
+            ending = asyncio.get_running_loop().create_task(self._channel.close(ENDS_SECONDS))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+            self._material = self._certificates.material
+            self._channel = self._opened(channel_credentials(self._material))
+        return self._channel
+
+    async def __aenter__(self) -> Self:
+        """Nothing to do: it connects at its first call."""
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Close it."""
+        await self.close()
+
+    async def close(self, grace: float | None = None) -> None:
+        """Close it, and at once whatever was left of those before."""
+        for ending in self._ending:
+            ending.cancel()
+        await asyncio.gather(*self._ending, return_exceptions=True)
+        await self._channel.close(grace)
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002 - gRPC's own
+        """Of the channel of now."""
+        return self.current().get_state(try_to_connect)
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        """Of the channel of now."""
+        await self.current().wait_for_state_change(last_observed_state)
+
+    async def channel_ready(self) -> None:
+        """Wait until the channel of now is connected."""
+        await self.current().channel_ready()
+
+    def unary_unary(self, *arguments: Any, **named: Any) -> Any:
+        """As gRPC's own."""
+        return _Method(self, "unary_unary", arguments, named)
+
+    def unary_stream(self, *arguments: Any, **named: Any) -> Any:
+        """As gRPC's own."""
+        return _Method(self, "unary_stream", arguments, named)
+
+    def stream_unary(self, *arguments: Any, **named: Any) -> Any:
+        """As gRPC's own."""
+        return _Method(self, "stream_unary", arguments, named)
+
+    def stream_stream(self, *arguments: Any, **named: Any) -> Any:
+        """As gRPC's own."""
+        return _Method(self, "stream_stream", arguments, named)
+
+
+class _Method:
+    """A method to call, made anew of each channel that stands behind a renewed one."""
+
+    __slots__ = ("_arguments", "_call", "_channel", "_kind", "_named", "_of")
+
+    def __init__(self, channel: RenewedChannel, kind: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        self._channel, self._kind, self._arguments, self._named = channel, kind, arguments, named
+        self._of: grpc.aio.Channel | None = None
+        self._call: Any = None
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        of = self._channel.current()
+        if of is not self._of:
+            self._of, self._call = of, getattr(of, self._kind)(*self._arguments, **self._named)
+        return self._call(*arguments, **named)
