@@ -4,10 +4,10 @@ SHELL := /usr/bin/env bash
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 
-.PHONY: chart help setup up demo test test-long lint protos bench chaos lock web openapi places compliance controls crossings images clean
+.PHONY: chart help setup up demo test test-long lint protos bench chaos upgrade-test lock web openapi places compliance controls crossings images clean
 
 help: ## say what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install what the lock files say (every other target does it first)
 	@tools/bootstrap.sh
@@ -35,6 +35,9 @@ bench: setup ## measure holds per second end to end; prints JSON (ARGS="rush --c
 
 chaos: setup ## kill, restart and cut everything while schools book, then check all (ARGS="run --seeds 3" or ARGS=linear)
 	@exec $(PY) tests/chaos/chaos.py $(ARGS)
+
+upgrade-test: setup ## replace each process of the last release by this one's while schools book, then to a next one (ARGS=from or next)
+	@exec $(PY) tests/upgrade/upgrade.py $(ARGS)
 
 lock: setup ## resolve the dependencies again (ARGS=--upgrade for newer ones)
 	@exec tools/lock.sh $(ARGS)

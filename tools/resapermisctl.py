@@ -12,6 +12,8 @@ First steps make what is missing and keep what is there; `keys rotate` replaces 
 
     resapermisctl.py keys init [--output DIR] [--oidc-client-secret FILE] [--smtp-password FILE] [--kubernetes | --apply] [--name NAME] [--namespace NS] [--database-host HOST]
     resapermisctl.py keys rotate principal|KEYSET add|promote|retire --output DIR
+    resapermisctl.py keys hand-on --output DIR
+    resapermisctl.py bus-beside-0.2.0 --listen HOST:PORT --monitor HOST:PORT --store DIR --tls DIR
 
 Databases: RESAPERMIS_<NAME>_DATABASE_URL (or _FILE) for each of auth_gateway, mandate, scheduling_rules, basket, audit, notification,
 or the folder of a local stack. The last two are asked as basket, with its settings. Prints JSON. Exit status: 0 all holds, 1 something does not, 2 it could not be asked.
@@ -33,9 +35,15 @@ import asyncpg
 from ctl import compliance, dead_letters
 from ctl.addresses import Addresses, UnknownAddress, of_environment, of_home
 from ctl.invariants import Unreadable, until_settled
-from ctl.steps import cluster, databases, keys, platform
+from ctl.steps import bus_beside_0_2_0, cluster, databases, keys, platform
 
 HOLDS, BROKEN, NOT_ASKED = 0, 1, 2
+BUS_ARGUMENTS = {
+    "listen": "host:port of the server",
+    "monitor": "host:port where it answers how it is set",
+    "store": "the server's folder of streams",
+    "tls": "the server's folder with ca.pem, tls.pem and tls.key",
+}
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
@@ -68,6 +76,9 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     for asked in (check, preview):
         asked.add_argument("--home", type=Path, help="folder of a local stack (make up: .resapermis)")
         asked.add_argument("--port", type=int, default=8080, help="its port (default 8080)")
+    beside = commands.add_parser("bus-beside-0.2.0", help="print nats.conf for while services of 0.2.0 still run")
+    for name, what in BUS_ARGUMENTS.items():
+        beside.add_argument(f"--{name}", required=True, help=what)
     _platform_arguments(commands.add_parser("platform", help="whether every process is ready"))
     _keys_arguments(commands.add_parser("keys", help="make the secrets of a deployment, replace a key"))
     return parser.parse_args(given)
@@ -99,6 +110,10 @@ def _keys_arguments(parser: argparse.ArgumentParser) -> None:
         "--database-host", default="", help="PostgreSQL's host[:port]: roles' passwords and URLs too, as Secrets"
     )
     init.add_argument("--namespace", default="", help="namespace of the Secrets that are printed")
+    passed = steps.add_parser(
+        "hand-on", help="egress' keyset, part of auth-gateway's in 0.2.0, as a copy; before its upgrade"
+    )
+    passed.add_argument("--output", type=Path, required=True, help="the folder that keeps the keys")
     rotate = steps.add_parser("rotate", help="replace a key in three steps")
     rotate.add_argument("which", choices=keys.SETS)
     rotate.add_argument("turn", choices=keys.STEPS)
@@ -169,6 +184,9 @@ def do_step(asked: argparse.Namespace) -> int:
     """Run a command that makes something; HOLDS, or the reason why not as an exception."""
     if asked.step == "init":
         return make_keys(asked)
+    if asked.step == "hand-on":
+        print(json.dumps({"made": keys.hand_on(asked.output)}, indent=2))
+        return HOLDS
     print(f"{asked.which}: {keys.rotate(asked.output, asked.which, asked.turn)}")
     return HOLDS
 
@@ -181,6 +199,12 @@ def check_invariants(asked: argparse.Namespace) -> int:
     return HOLDS if report.holds else BROKEN
 
 
+def print_bus(asked: argparse.Namespace) -> int:
+    """The server's configuration, which holds no secret."""
+    print(bus_beside_0_2_0.configuration(asked.listen, asked.monitor, Path(asked.store), Path(asked.tls)), end="")
+    return HOLDS
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "invariants": check_invariants,
     "dlq": lambda asked: show_dead_letters(addresses(asked)),
@@ -188,6 +212,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "rule-preview": lambda asked: compliance.ask(["preview", *asked.words], asked.home, asked.port),
     "platform": ask_platform,
     "keys": do_step,
+    "bus-beside-0.2.0": print_bus,
 }
 
 

@@ -60,6 +60,19 @@ def ensure_keysets(folder: Path) -> None:
         fresh.replace(_keyset(folder, name))
 
 
+def hand_on(folder: Path) -> list[str]:
+    """Copy a keyset that was part of another's, unchanged, where it is missing; return the names of what was made.
+
+    For an upgrade in which both releases run side by side: what one seals the other must read. It is rotated afterwards.
+    """
+    made = []
+    for name, parent in PART_OF.items():
+        if _keyset(folder, parent).exists() and not _keyset(folder, name).exists():
+            write_secret(_keyset(folder, name), _keyset(folder, parent).read_bytes())
+            made.append(_keyset(folder, name).name)
+    return made
+
+
 def _keyset(folder: Path, name: str) -> Path:
     return folder / f"keyset-{name}.json"
 

@@ -38,6 +38,7 @@ async def test_a_database_behind_the_code_is_none(make_engine: MakeEngine) -> No
         await require_head(engine, "kit_sample")
 
 
+@pytest.mark.req("P-04")
 async def test_a_process_of_the_release_before_starts_again_on_a_database_that_was_upgraded(
     make_engine: MakeEngine,
 ) -> None:

@@ -43,7 +43,7 @@ def _ready(port: int) -> bool:
         return False
 
 
-@pytest.mark.req("N-03", "N-04", "N-06")
+@pytest.mark.req("N-03", "N-04", "N-06", "P-04")
 async def test_a_booking_published_on_the_bus_is_in_the_inbox_and_in_the_mail(
     make_database: MakeDatabase,
     make_engine: MakeEngine,

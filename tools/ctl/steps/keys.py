@@ -49,6 +49,14 @@ def once(file: Path, make: Callable[[], str]) -> str:
     return file.read_text(encoding="utf-8")
 
 
+def hand_on(folder: Path) -> list[str]:
+    """For the upgrade from 0.2.0: egress' keyset as a copy of auth-gateway's, which sealed its tokens; the names of what was made.
+
+    While both releases of egress run, what one seals the other reads. Afterwards rotate it (`rotate egress`).
+    """
+    return keys.hand_on(folder)
+
+
 def files_of(service: Service, folder: Path) -> dict[str, bytes]:
     """What a process is handed, by the name that it has there; what nobody gave us is not among it."""
     wanted: dict[str, str] = {}

@@ -488,6 +488,7 @@ EXPANSIONS = (
 )
 
 
+@pytest.mark.req("P-04")
 @pytest.mark.parametrize("step", CONTRACTS)
 def test_what_the_last_release_may_have_goes_only_after_a_release_that_does_without(
     root: Path, two_releases: tuple[str, str], step: str

@@ -141,6 +141,16 @@ def test_a_keyset_goes_through_the_same_three_steps(folder: Path) -> None:
     assert added != promoted == retired
 
 
+def test_egress_is_handed_a_copy_of_the_keyset_that_sealed_its_tokens_in_0_2_0(folder: Path) -> None:
+    (folder / "keyset-egress.json").unlink()
+    assert resapermisctl.main(["keys", "hand-on", "--output", str(folder)]) == 0
+    assert (folder / "keyset-egress.json").read_bytes() == (folder / "keyset-auth-gateway.json").read_bytes()
+    keys.rotate(folder, "egress", "add")
+    before = contents(folder)
+    assert keys.hand_on(folder) == []
+    assert contents(folder) == before
+
+
 # In a cluster
 
 

@@ -1,0 +1,148 @@
+"""Schools at work over HTTP, and callers over gRPC, from before an upgrade to its end; each answer is counted where it falls."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+from typing import Any
+
+import asyncpg
+import httpx2
+from journey import DrivingSchool, TheState, exam_day, until
+from rolling.door import Door, ThroughTheDoor
+from run.office import Office
+
+from devstack.components import SERVICES
+from devstack.settings import Settings
+from resapermis.events.v1 import events_pb2, events_pb2_grpc
+from resapermis_kit.errors import Failure
+from resapermis_kit.rpc import peers
+
+DEPARTMENTS = ("094", "075")
+SCHOOLS, SLOTS, PEOPLE = 2, 10, 4
+"""Schools of a department, slots that they meet on, candidates of a school."""
+HOLD_SECONDS = 15
+ASKER = "audit"
+"""Whose certificate the callers over gRPC have: it may have every source repeat its events."""
+BETWEEN_QUESTIONS_SECONDS = 0.25
+
+
+class Load:
+    """Four schools and a caller of every source. `door` is where browsers go."""
+
+    def __init__(self, settings: Settings, door: Door, seed: int) -> None:
+        """Nobody has come yet."""
+        self.state = TheState(settings.sandbox_url)
+        self.offices: list[Office] = []
+        self.rpcs: Counter[str] = Counter()
+        self._settings, self._door, self._seed = settings, door, seed
+        self._end = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def prepare(self, rules_url: str) -> None:
+        """Schools sign in and write candidates down; slots are published and found by the search."""
+        self.state.limit(employee=100_000, online=100_000)
+        asyncio.run(_short_holds(rules_url))
+        names = [(department, number) for number in range(1, SCHOOLS + 1) for department in DEPARTMENTS]
+        with ThreadPoolExecutor(3) as pool:
+            schools = list(pool.map(self._school, names))
+        slots = {department: self._slots(department, schools) for department in DEPARTMENTS}
+        with ThreadPoolExecutor(3) as pool:
+            people = list(pool.map(lambda school: [school.candidate() for _ in range(PEOPLE)], schools))
+        for school, known in zip(schools, people, strict=True):
+            rng = Random(f"{self._seed} {school.id}")  # noqa: S311 - repeatable on purpose
+            self.offices.append(Office(school, slots[school.wire_department], known, rng, self._end))
+
+    def _school(self, name: tuple[str, int]) -> DrivingSchool:
+        school = DrivingSchool(self._settings.public_url, self.state, *name)
+        school.web.close()
+        school.web = httpx2.Client(base_url=self._settings.public_url, timeout=25, transport=ThroughTheDoor(self._door))
+        school.come_in()
+        return school
+
+    def _slots(self, department: str, schools: Sequence[DrivingSchool]) -> list[str]:
+        school = next(one for one in schools if one.wire_department == department)
+        centre = f"ce-{department}-1"
+        slots = self.state.publish(centre, exam_day(), SLOTS)
+
+        def seen() -> bool:
+            found = {one["id"] for one in school.search(centre=centre, poll_now=True)["items"]}
+            return found >= set(slots)
+
+        until(seen, f"fresh slots of {department} in the search", 60)
+        return slots
+
+    def begin(self) -> None:
+        """From now on, until `stop`."""
+        self._threads = [threading.Thread(target=office.work, name=office.school.id) for office in self.offices]
+        self._threads += [threading.Thread(target=self._search, args=(office.school,)) for office in self.offices[:2]]
+        self._threads.append(threading.Thread(target=lambda: asyncio.run(self._ask_all()), name="gRPC"))
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Have all come to an end, and wait for it."""
+        self._end.set()
+        for thread in self._threads:
+            thread.join()
+
+    def counted(self) -> Counter[str]:
+        """All answers until now, by what was asked and what came: "hold SLOT_TAKEN", "read 200", "rpc basket OK"."""
+        return sum((office.tally for office in self.offices), Counter()) + Counter(dict(self.rpcs))
+
+    def _search(self, school: DrivingSchool) -> None:
+        """Somebody else of the school looks for slots."""
+        day = str(exam_day())
+        asked: Mapping[str, Any] = {"department": school.department, "category": "B", "from": day, "to": day}
+        with httpx2.Client(
+            base_url=self._settings.public_url,
+            timeout=25,
+            cookies=dict(school.web.cookies),
+            transport=ThroughTheDoor(self._door),
+        ) as web:
+            while not self._end.wait(BETWEEN_QUESTIONS_SECONDS):
+                try:
+                    status = str(web.get("/api/v1/slots", params=asked).status_code)
+                except httpx2.HTTPError:
+                    status = "NO_ANSWER"
+                self.rpcs[f"search {status}"] += 1
+
+    async def _ask_all(self) -> None:
+        sources = [service for service in SERVICES if service.face != "egress"]
+        channels = {
+            service.name: peers.channel(self._settings.address(service), self._settings.tls / ASKER, service.name)
+            for service in sources
+        }
+        try:
+            await asyncio.gather(*(self._ask(name, channel) for name, channel in channels.items()))
+        finally:
+            for channel in channels.values():
+                await channel.close()
+
+    async def _ask(self, name: str, channel: Any) -> None:
+        """As a consumer asks: tried again for a second while nobody answers."""
+        stub = events_pb2_grpc.EventsServiceStub(channel)
+        question = events_pb2.ReplayRequest(stream="events", first_number=1, last_number=1)
+        while not self._end.is_set():
+            try:
+                await peers.ask(stub.Replay, question, timeout=5, principal="")
+            except Failure as failure:
+                self.rpcs[f"rpc {name} {failure.name}"] += 1
+            else:
+                self.rpcs[f"rpc {name} OK"] += 1
+            await asyncio.sleep(BETWEEN_QUESTIONS_SECONDS)
+
+
+async def _short_holds(url: str) -> None:
+    """The parameter of R-HOLD-TTL from now on, as if two people had set it yesterday."""
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        await connection.execute(
+            "INSERT INTO parameter (id, name, value, valid_from, set_by, approved_by, set_at)"
+            " VALUES (gen_random_uuid(), 'hold_ttl_seconds', $1, now() - interval '1 day', 'upgrade', 'upgrade test', now())",
+            HOLD_SECONDS,
+        )
+    finally:
+        await connection.close()
