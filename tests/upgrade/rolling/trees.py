@@ -14,7 +14,7 @@ from devstack.probes import http_ok, listens
 from devstack.processes import Program
 
 ROOT = Path(__file__).resolve().parents[3]
-HERE = Path(__file__).resolve().parents[1]
+HERE = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
