@@ -68,7 +68,7 @@ test("a trainer who is not free is named on the held line before validation [R-1
   await page.getByRole("option", { name: person.lastName }).click();
   // At once: the page sends one change of a line after the other.
   await line.getByLabel(/^Accompagné par/).selectOption({ label: trainer });
-  await expect(line.getByText("Pas libre à cette heure : l'accompagnateur.", { exact: false })).toBeVisible();
+  await expect(line.getByText("Pas libre à cette heure : le formateur.", { exact: false })).toBeVisible();
   await line.getByLabel(/^Accompagné par/).selectOption("");
   await expect(line.getByText("Pas libre à cette heure", { exact: false })).toHaveCount(0);
 });

@@ -18,7 +18,7 @@ describe("who accompanies", () => {
     if (!field) throw new Error("nobody to accompany");
     expect(within(field).queryByRole("option", { name: "…3f9a" })).toBeNull();
     await user.selectOptions(field, "Chloé Bernard");
-    expect(await screen.findByText(/Pas libre à cette heure : l'accompagnateur\./)).toBeTruthy();
+    expect(await screen.findByText(/Pas libre à cette heure : le formateur\./)).toBeTruthy();
     expect(drawn.world.basket.groups[0]?.lines[0]?.trainerId).toBe("t-1");
     await user.selectOptions(field, "Hugo Petit");
     await waitFor(() => expect(screen.queryByText(/Pas libre à cette heure/)).toBeNull());
@@ -85,7 +85,7 @@ describe("a booking", () => {
     const user = userEvent.setup();
     await user.click(await screen.findByRole("button", { name: /^Annuler Diallo Awa/ }));
     const dialog = await screen.findByRole("dialog");
-    expect(await within(dialog).findByText(/Aucune pénalité pour Diallo Awa\..*C'est vrai jusqu'au/)).toBeTruthy();
+    expect(await within(dialog).findByText(/Aucune pénalité pour Diallo Awa\..*L'annulation reste sans pénalité jusqu'au/)).toBeTruthy();
   });
 
   test("what cannot be cancelled any more cannot be pressed, and the reason is shown [R-12]", async () => {

@@ -177,7 +177,7 @@ describe("a correction", () => {
     );
     await set(user, /Adresse électronique/, "a..b@mail.example");
     await user.click(screen.getByRole("button", { name: "Enregistrer" }));
-    expect(await screen.findByText("Écrivez une seule adresse, comme nom@exemple.fr.")).toBeTruthy();
+    expect(await screen.findByText("Indiquez une seule adresse, par exemple nom@exemple.fr.")).toBeTruthy();
     expect(written()[3]).toBe("a..b@mail.example");
   });
 

@@ -32,7 +32,7 @@ describe("the team [R-28]", () => {
     const world = { ...makeWorld(), roles: ["school_manager"] };
     drawn = await draw("/equipe?onglet=vehicules", "Équipe", world);
     expect(await screen.findByText("Clio 2")).toBeTruthy();
-    expect(screen.getByText(/L'administrateur de l'école tient/)).toBeTruthy();
+    expect(screen.getByText(/L'administrateur de l'école gère/)).toBeTruthy();
     expect(screen.queryByRole("button", { name: /^Modifier|^Ajouter/ })).toBeNull();
   });
 
@@ -141,10 +141,10 @@ describe("who is not free [R-18]", () => {
     test("is named event by event, and nothing is changed before a person decides", async () => {
       const { user, question, world, before } = await uploaded();
       expect(question.textContent).toMatch(
-        /Rien n'est changé.*apporte 1 plage occupée.*perdus : 1 événement illisible\./,
+        /Rien n'a changé.*apporte 1 plage occupée.*perdus : 1 événement illisible\./,
       );
       expect(within(question).getByText("5 janvier 2027 à 09:00, répété : illisible")).toBeTruthy();
-      await user.click(within(question).getByRole("button", { name: "Garder l'agenda d'avant" }));
+      await user.click(within(question).getByRole("button", { name: "Garder l'agenda actuel" }));
       expect(screen.queryByRole("alert")).toBeNull();
       expect(world.unavailabilities).toHaveLength(before);
     });
@@ -163,7 +163,7 @@ describe("who is not free [R-18]", () => {
     await waitFor(() => screen.getByRole("option", { name: "Hugo Petit" }));
     await user.selectOptions(screen.getByLabelText("Qui ou quoi"), "Hugo Petit");
     await user.click(await screen.findByRole("button", { name: "Nouvelle adresse privée…" }));
-    await user.click(await screen.findByRole("button", { name: "Faire l'adresse" }));
+    await user.click(await screen.findByRole("button", { name: "Créer l'adresse" }));
     const address = await screen.findByLabelText<HTMLInputElement>("Adresse privée de Hugo Petit");
     expect(address.value).toMatch(/\/calendars\/.{43}\.ics$/);
     await user.click(screen.getByRole("button", { name: "Mettre fin à l'adresse…" }));
@@ -233,7 +233,7 @@ describe("what keeps a candidate from booking [R-21]", () => {
     expect(await screen.findByText("Une autre personne de l'école doit l'approuver.")).toBeTruthy();
     await user.click(screen.getByRole("button", { name: "Approuver la levée…" }));
     const dialog = await screen.findByRole("dialog");
-    expect(dialog.textContent).toMatch(/Cette pénalité est de RdvPermis/);
+    expect(dialog.textContent).toMatch(/Cette pénalité vient de RdvPermis/);
     await user.click(within(dialog).getByRole("button", { name: "Approuver" }));
     expect(await screen.findByText("levée")).toBeTruthy();
   });

@@ -24,7 +24,9 @@ export interface ActionButtonProps extends Omit<ButtonProps, "disabled" | "loadi
 export function ActionButton({ children, onAct, busy = false, blocked, main = false, ...rest }: ActionButtonProps) {
   const online = useOnline();
   const why = useId();
-  const reason = online ? blocked : t`Hors ligne : la demande partira de votre main, une fois reconnecté.`;
+  const reason = online
+    ? blocked
+    : t`Vous êtes hors ligne. La connexion revenue, cliquez à nouveau : rien ne part tout seul.`;
   const locked = busy || reason !== undefined;
   const act = useRef(onAct);
   act.current = locked ? () => undefined : onAct;

@@ -60,7 +60,7 @@ export function lineWord(state: LineState): string {
     case "replaced":
       return t`Remplacé`;
     case "swapped":
-      return t`Échangé`;
+      return t`Permuté`;
     case "done":
       return t`Passé`;
   }

@@ -34,7 +34,7 @@ def test_what_opens_by_itself_says_when_in_paris() -> None:
 @pytest.mark.req("R-17", "R-29")
 def test_a_rule_with_many_faces_says_which() -> None:
     conflict = _against("R-AVAILABLE", whose="trainer,vehicle")
-    assert rule_sentence([conflict], "fr") == "L'accompagnateur n'est pas libre à cette heure."
+    assert rule_sentence([conflict], "fr") == "Le formateur n'est pas libre à cette heure."
     wrong = _against("R-CATEGORY", field="category", slot="B", mandate="A")
     assert rule_sentence([wrong], "fr") == "Créneau pour le permis B, mandat pour A."
     assert (

@@ -62,7 +62,7 @@ export function AddForm({ subject, name }: { subject: Subject; name: string }) {
             const start = event.currentTarget.value;
             set({ start, ...(fields.end && fields.end > start ? {} : { end: start }) });
           }}
-          error={asked && !fields.start ? t`Écrivez le début.` : undefined}
+          error={asked && !fields.start ? t`Indiquez le début.` : undefined}
         />
         <TextInput
           type="datetime-local"
@@ -72,7 +72,7 @@ export function AddForm({ subject, name }: { subject: Subject; name: string }) {
           value={fields.end}
           onChange={(event) => set({ end: event.currentTarget.value })}
           error={
-            asked && !fields.end ? t`Écrivez la fin.` : asked && reversed ? t`La fin vient après le début.` : undefined
+            asked && !fields.end ? t`Indiquez la fin.` : asked && reversed ? t`La fin vient après le début.` : undefined
           }
         />
         <NativeSelect

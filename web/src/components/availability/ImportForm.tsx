@@ -59,7 +59,9 @@ export function ImportForm({ subject, name }: { subject: Subject; name: string }
   const read = useMutation({
     mutationFn: ({ calendar, despiteLosses }: Import) => importCalendar(subject, calendar, despiteLosses),
     onSuccess: ({ needsConfirmation }) =>
-      announce(needsConfirmation ? t`Rien n'est changé. Une décision est à prendre.` : t`L'agenda de ${name} est lu.`),
+      announce(
+        needsConfirmation ? t`Rien n'a changé. Une décision est à prendre.` : t`L'agenda de ${name} est importé.`,
+      ),
     onSettled: () => client.invalidateQueries({ queryKey: keys.unavailabilities }),
   });
   const [tooLarge, setTooLarge] = useState(false);
@@ -123,7 +125,7 @@ function Decision({ report, onReplace, onKeep }: { report: ImportReport; onRepla
   return (
     <Notice level="warning" alert>
       <p>
-        {t`Rien n'est changé : l'agenda importé avant est toujours là.`}{" "}
+        {t`Rien n'a changé : l'agenda importé auparavant est toujours là.`}{" "}
         {plural(report.wouldKeep, {
           0: "Ce fichier n'apporte aucune plage occupée.",
           one: "Ce fichier apporte # plage occupée.",
@@ -143,7 +145,7 @@ function Decision({ report, onReplace, onKeep }: { report: ImportReport; onRepla
         </ul>
       ) : null}
       <div className="rp-row">
-        <Button variant="default" onClick={onKeep}>{t`Garder l'agenda d'avant`}</Button>
+        <Button variant="default" onClick={onKeep}>{t`Garder l'agenda actuel`}</Button>
         <Button variant="default" onClick={onReplace}>{t`Remplacer quand même`}</Button>
       </div>
     </Notice>

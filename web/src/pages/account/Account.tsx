@@ -76,7 +76,7 @@ function Row({ session, onEnd }: { session: OwnSession; onEnd: () => void }) {
         <p>
           <strong>{device}</strong> {session.current ? <StatusMark tone="booked">{t`cette session`}</StatusMark> : null}
         </p>
-        <p className="rp-small rp-muted">{t`Ouverte ${started}, dernier geste ${acted}.`}</p>
+        <p className="rp-small rp-muted">{t`Ouverte ${started}, dernière activité ${acted}.`}</p>
         {session.current ? <p className="rp-small rp-muted">{t`« Se déconnecter » y met fin.`}</p> : null}
       </div>
       {session.current ? null : (

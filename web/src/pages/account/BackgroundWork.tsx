@@ -36,7 +36,7 @@ export function BackgroundWork({ outcome }: { outcome: GrantOutcome | undefined 
         <li>{t`suivre les créneaux de vos recherches gardées, de vos centres favoris et de votre département ;`}</li>
         <li>{t`rendre à RdvPermis ce que votre école ne retient plus : créneaux expirés ou déjà rendus ici, paniers préparés et restés vides.`}</li>
       </ul>
-      <p>{t`Il ne retient, ne réserve, ne remplace et n'annule rien : ces gestes restent les vôtres. Ses appels à RdvPermis sont inscrits comme le travail du système, pas comme le vôtre, dans le journal que lisent les responsables de la sécurité.`}</p>
+      <p>{t`Il ne retient, ne réserve, ne remplace et n'annule rien : ces décisions restent les vôtres. Ses appels à RdvPermis sont inscrits au nom du système, et non au vôtre, dans le journal que lisent les responsables de la sécurité.`}</p>
       <Loaded query={query} rows={1} height={88}>
         {(own) => <Standing own={own} onWithdraw={() => setWithdrawing(true)} />}
       </Loaded>

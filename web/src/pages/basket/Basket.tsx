@@ -1,5 +1,5 @@
 /** The basket: one card a group (one action, one basket at RdvPermis), each with its own deadline and its own validation. */
-import { t } from "@lingui/core/macro";
+import { plural, t } from "@lingui/core/macro";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
@@ -41,7 +41,10 @@ function Groups({ basket, onValidated }: { basket: Basket; onValidated: (outcome
   const named = namedIn(basket.groups);
   return (
     <>
-      <p className="rp-muted">{t`${used} lignes sur ${most}. Au plus quatre créneaux par demande, chacune validée à part.`}</p>
+      <p className="rp-muted">
+        {plural(used, { one: `# ligne sur ${most}.`, other: `# lignes sur ${most}.` })}{" "}
+        {t`Au plus quatre créneaux par demande ; chaque demande est validée à part.`}
+      </p>
       {basket.groups.map((group, index) => (
         <GroupCard
           key={group.id}

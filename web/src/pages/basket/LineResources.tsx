@@ -50,7 +50,7 @@ export function LineResources({ line, when }: { line: Line; when: string }) {
         value={now.trainerId ?? ""}
         onChange={(event) => change({ trainerId: event.currentTarget.value || null })}
         data={[
-          { value: "", label: t`pas encore dit` },
+          { value: "", label: t`à préciser` },
           ...people.map((trainer) => ({ value: trainer.id, label: trainer.displayName })),
         ]}
       />
@@ -60,7 +60,7 @@ export function LineResources({ line, when }: { line: Line; when: string }) {
         value={now.vehicleId ?? ""}
         onChange={(event) => change({ vehicleId: event.currentTarget.value || null })}
         data={[
-          { value: "", label: t`pas encore dit` },
+          { value: "", label: t`à préciser` },
           ...cars.map((vehicle) => ({
             value: vehicle.id,
             label: `${vehicle.label} (${gearboxWord(vehicle.gearbox)})`,

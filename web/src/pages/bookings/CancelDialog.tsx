@@ -87,7 +87,8 @@ function Consequence({ preview, who }: { preview: CancellationPreview; who: stri
   if (!late) {
     return (
       <p>
-        {t`Aucune pénalité pour ${who}.`} {freeUntil ? t`C'est vrai jusqu'au ${parisMoment(freeUntil)}.` : null}
+        {t`Aucune pénalité pour ${who}.`}{" "}
+        {freeUntil ? t`L'annulation reste sans pénalité jusqu'au ${parisMoment(freeUntil)}.` : null}
       </p>
     );
   }

@@ -62,7 +62,7 @@ export function SwapDialog({
       <TextInput
         type="date"
         label={t`Jour de l'autre examen`}
-        description={t`RdvPermis dit, jour par jour, ce qui peut s'échanger. Chaque jour coûte un appel.`}
+        description={t`RdvPermis indique, jour par jour, les permutations possibles. Chaque jour consulté coûte un appel.`}
         value={day}
         onChange={(event) => {
           setDay(event.currentTarget.value);
@@ -75,7 +75,7 @@ export function SwapDialog({
             items.length === 0 ? (
               <p className="rp-muted">{t`RdvPermis n'offre aucune permutation ce jour-là. Essayez un autre jour, ou remplacez le candidat.`}</p>
             ) : (
-              <Radio.Group label={t`Échanger avec`} value={other} onChange={setOther}>
+              <Radio.Group label={t`Permuter avec`} value={other} onChange={setOther}>
                 <div className="rp-stack rp-stack--tight">
                   {items.map((one) => (
                     <Radio

@@ -55,19 +55,19 @@ export function IdentityInputs({
         label={t`Nom de naissance`}
         required
         description={fixedBy("lastName")}
-        {...input("lastName", t`Écrivez le nom de naissance.`)}
+        {...input("lastName", t`Indiquez le nom de naissance.`)}
       />
       <TextInput
         label={t`Prénom`}
         required
         description={fixedBy("firstName")}
-        {...input("firstName", t`Écrivez le prénom.`)}
+        {...input("firstName", t`Indiquez le prénom.`)}
       />
       <TextInput
         label={t`NEPH`}
         required
         inputMode="numeric"
-        {...input("neph", t`Écrivez le NEPH, avec ses zéros de tête.`)}
+        {...input("neph", t`Indiquez le NEPH, zéros de tête compris.`)}
         description={
           fixedBy("neph") ??
           (nephLooksOdd(fields.neph) ? (
@@ -80,7 +80,7 @@ export function IdentityInputs({
       <TextInput
         label={t`Adresse électronique`}
         type="email"
-        description={t`La sienne : RdvPermis lui écrit`}
+        description={t`Celle du candidat : RdvPermis lui écrit`}
         {...input("email")}
       />
     </>
@@ -92,6 +92,6 @@ function refusal(error: unknown, name: Field): string | undefined {
   if (!(error instanceof Problem) || !error.violations.some(({ field }) => field.endsWith(name))) return undefined;
   if (error.code === "NEPH_KNOWN") return t`Un autre candidat de votre école a ce NEPH.`;
   if (error.code === "CANDIDATE_MANDATED") return t`Fixé par le mandat en cours`;
-  if (name === "email") return t`Écrivez une seule adresse, comme nom@exemple.fr.`;
+  if (name === "email") return t`Indiquez une seule adresse, par exemple nom@exemple.fr.`;
   return t`RdvPermis ou ResaPermis ne peut pas lire ce champ. Vérifiez-le.`;
 }

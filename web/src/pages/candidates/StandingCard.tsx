@@ -149,9 +149,7 @@ function useRefresh() {
 
 /** A waiver of ours does not end RdvPermis' own restriction: shown before it is asked for. */
 function TheirsStays({ restriction }: { restriction: Restriction }) {
-  return restriction.fromRdvpermis ? (
-    <p>{t`Cette pénalité est de RdvPermis : elle tient jusqu'à ce que RdvPermis la lève lui-même.`}</p>
-  ) : null;
+  return restriction.fromRdvpermis ? <p>{t`Cette pénalité vient de RdvPermis, qui seul peut la lever.`}</p> : null;
 }
 
 function ProposeDialog({ restriction, name, why, opened, onClose }: DialogProps) {

@@ -77,10 +77,10 @@ function Body({ record, security, onClose }: Asked & { record: AuditRecord }) {
 
 function Steps({ result }: { result: ProofResult }) {
   const rows: [string, boolean | undefined, string][] = [
-    [t`Le contenu est celui qui fut inscrit`, result.content, t`contenu effacé`],
-    [t`La feuille en est l'empreinte`, result.leaf, ""],
-    [t`Le chemin mène à la racine`, result.root, ""],
-    [t`La racine est signée`, result.signature, t`ce navigateur ne sait pas vérifier`],
+    [t`Le contenu est celui qui a été inscrit`, result.content, t`contenu effacé`],
+    [t`L'empreinte est celle de cet enregistrement`, result.leaf, ""],
+    [t`L'enregistrement fait partie du journal`, result.root, ""],
+    [t`Le journal est signé par ResaPermis`, result.signature, t`ce navigateur ne sait pas vérifier`],
   ];
   return (
     <ol className="rp-plain-list">

@@ -66,7 +66,7 @@ export function actionText(action: string): string {
     "booking.find": () => t`Réservation trouvée chez RdvPermis`,
     "booking.cancel": () => t`Réservation annulée`,
     "booking.replace": () => t`Candidat remplacé`,
-    "booking.swap": () => t`Réservations échangées`,
+    "booking.swap": () => t`Réservations permutées`,
     "booking.done": () => t`Examen passé`,
     "booking.result": () => t`Résultat d'examen reçu`,
     "compliance.drift": () => t`Réservation qui ne respecte plus les règles`,

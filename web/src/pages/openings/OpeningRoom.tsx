@@ -39,7 +39,7 @@ export function OpeningRoom() {
       <div className="rp-stack">
         <PageTitle>{t`Ouverture`}</PageTitle>
         <Empty title={t`Cette ouverture n'existe pas`} action={<Link to="/">{t`Voir les ouvertures à venir`}</Link>}>
-          {t`L'adresse ne dit ni département, ni permis, ni heure que nous connaissions.`}
+          {t`L'adresse de cette page ne correspond à aucune ouverture connue.`}
         </Empty>
       </div>
     );
@@ -121,7 +121,7 @@ function Room({ opening }: { opening: Opening }) {
           <p className="rp-small rp-muted">
             <Age seenAt={query.data?.seenAt} />
             {". "}
-            {t`Les lignes gardent leur place ; ce qui arrive s'ajoute en bas. Poser le doigt fige la proposition.`}
+            {t`Les lignes ne bougent pas : les nouveaux créneaux s'ajoutent en bas. Dès que vous appuyez, la proposition ne change plus.`}
           </p>
         </div>
         {narrow ? wishList : null}

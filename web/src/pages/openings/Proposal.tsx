@@ -68,7 +68,7 @@ export function Proposal({
         {rows.length === 0 ? (
           <p className="rp-muted">
             {!open
-              ? t`Vide jusqu'à l'ouverture. Elle se remplit de ce que nous voyons chez RdvPermis.`
+              ? t`Vide jusqu'à l'ouverture, puis remplie des créneaux vus chez RdvPermis.`
               : seen
                 ? t`Aucun créneau ouvert ne convient aux souhaits.`
                 : t`L'heure est passée. Nous regardons chez RdvPermis ce qui s'est ouvert.`}

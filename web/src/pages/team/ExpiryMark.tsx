@@ -14,7 +14,7 @@ export function useToday(): string {
 
 export function ExpiryMark({ lastDay }: { lastDay: string | null }) {
   const today = useToday();
-  if (!lastDay) return <span className="rp-muted">{t`non renseignée`}</span>;
+  if (!lastDay) return <span className="rp-muted">{t`date non renseignée`}</span>;
   const when = dayDate(lastDay);
   switch (expiryOf(lastDay, today)) {
     case "ended":

@@ -22,7 +22,7 @@ export function Feed({ trainerId, name }: { trainerId: string; name: string }) {
     onSuccess: () => {
       setEnding(false);
       make.reset();
-      toast(t`L'adresse privée de ${name} ne répond plus.`);
+      toast(t`L'adresse privée de ${name} ne fonctionne plus.`);
     },
   });
   const address = make.data?.address;
@@ -68,16 +68,16 @@ export function Feed({ trainerId, name }: { trainerId: string; name: string }) {
       </div>
       <ConfirmDialog
         opened={making}
-        title={t`Faire une adresse privée ?`}
+        title={t`Créer une adresse privée ?`}
         keep={t`Revenir`}
-        confirm={t`Faire l'adresse`}
+        confirm={t`Créer l'adresse`}
         tone="brand"
         busy={make.isPending}
         error={make.error}
         onConfirm={() => make.mutate()}
         onClose={() => setMaking(false)}
       >
-        <p>{t`Une adresse faite auparavant pour ${name} ne répondra plus.`}</p>
+        <p>{t`L'adresse créée auparavant pour ${name} ne fonctionnera plus.`}</p>
       </ConfirmDialog>
       <ConfirmDialog
         opened={ending}

@@ -23,7 +23,7 @@ export function Team() {
     <div className="rp-stack">
       <PageTitle>{t`Équipe`}</PageTitle>
       {mayEdit ? null : (
-        <p className="rp-muted">{t`L'administrateur de l'école tient formateurs, véhicules et agrément. Vous déclarez les heures et les indisponibilités.`}</p>
+        <p className="rp-muted">{t`L'administrateur de l'école gère les formateurs, les véhicules et l'agrément. Vous déclarez les heures et les indisponibilités.`}</p>
       )}
       <Tabs
         value={tab}

@@ -80,7 +80,7 @@ export function TrainerDialog({
             required
             value={fields.activeFrom}
             onChange={(event) => set({ activeFrom: event.currentTarget.value })}
-            error={asked && !fields.activeFrom ? t`Écrivez le premier jour.` : undefined}
+            error={asked && !fields.activeFrom ? t`Indiquez le premier jour.` : undefined}
           />
           <TextInput
             type="date"

@@ -36,7 +36,7 @@ export function Trainers({ mayEdit }: { mayEdit: boolean }) {
                 <Notice level="warning">
                   <p>
                     {t`Autorisation d'enseigner à renouveler : ${expiring.map((one) => one.displayName).join(", ")}.`}{" "}
-                    {t`Une autorisation terminée empêche d'accompagner.`}
+                    {t`Sans autorisation en vigueur, un formateur ne peut pas accompagner d'examen.`}
                   </p>
                 </Notice>
               ) : null}

@@ -29,7 +29,7 @@ export function Vehicles({ mayEdit }: { mayEdit: boolean }) {
         {({ items }) =>
           items.length === 0 ? (
             <Empty title={t`Aucun véhicule`}>
-              {t`Un véhicule dit sur une ligne ne se retrouve pas à deux examens à la fois.`}
+              {t`Un véhicule choisi pour une ligne ne peut pas servir à deux examens en même temps.`}
             </Empty>
           ) : (
             <div className="rp-table-box">
@@ -123,13 +123,13 @@ function VehicleDialog({ vehicle, onClose }: { vehicle: Vehicle | "new"; onClose
       <form className="rp-stack" onSubmit={submit} noValidate>
         <TextInput
           label={t`Nom`}
-          description={t`Comme l'école l'appelle : « Clio 2 »`}
+          description={t`Le nom que vous lui donnez, par exemple « Clio 2 »`}
           required
           maxLength={80}
           autoComplete="off"
           value={fields.label}
           onChange={(event) => set({ label: event.currentTarget.value })}
-          error={asked && fields.label.trim() === "" ? t`Écrivez un nom.` : undefined}
+          error={asked && fields.label.trim() === "" ? t`Indiquez un nom.` : undefined}
           data-autofocus
         />
         <Categories value={fields.categories} onChange={(categories) => set({ categories })} />
@@ -149,7 +149,7 @@ function VehicleDialog({ vehicle, onClose }: { vehicle: Vehicle | "new"; onClose
           checked={fields.retired}
           onChange={(event) => set({ retired: event.currentTarget.checked })}
           label={t`Retiré du service`}
-          description={t`Il n'est plus proposé ; le passé le garde.`}
+          description={t`Il n'est plus proposé. Les réservations passées le mentionnent toujours.`}
         />
         {save.error ? <ProblemNotice error={save.error} /> : null}
         <div className="rp-row rp-row--end">

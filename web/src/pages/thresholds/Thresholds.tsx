@@ -19,7 +19,7 @@ export function Thresholds() {
     <div className="rp-stack">
       <PageTitle>{t`Seuils`}</PageTitle>
       <p className="rp-muted">
-        {t`Chaque mois, une école peut prendre un nombre de créneaux par formateur à temps plein. Le plus bas des chiffres compte.`}
+        {t`Chaque mois, une école dispose d'un nombre de créneaux par formateur à temps plein. Le chiffre le plus bas s'applique.`}
       </p>
       <Loaded query={query} rows={3} height={160}>
         {(page) =>
@@ -67,7 +67,7 @@ function Card({ threshold }: { threshold: Threshold }) {
         <dt>{t`Réservés`}</dt>
         <dd>{booked}</dd>
         <dt>{t`Retenus`}</dt>
-        <dd>{held > 0 ? t`${held}, comptés tant qu'ils vivent` : held}</dd>
+        <dd>{held > 0 ? t`${held}, comptés tant qu'ils sont retenus` : held}</dd>
         <dt>{t`Hors ResaPermis`}</dt>
         <dd>{elsewhere > 0 ? t`${elsewhere}, vus chez RdvPermis` : elsewhere}</dd>
         <dt>{t`Plafond d'aujourd'hui`}</dt>

@@ -22,7 +22,7 @@ describe("the conflicts of a held line", () => {
   test("who is not free is named", () => {
     const text = (facts: Record<string, string>) => needText(need("R-AVAILABLE", facts));
     expect(text({ whose: "trainer,vehicle", what: "unavailable" })).toBe(
-      "Pas libre à cette heure : l'accompagnateur, le véhicule.",
+      "Pas libre à cette heure : le formateur, le véhicule.",
     );
     expect(text({ whose: "candidate", what: "booking", travelMinutes: "25" })).toMatch(/trajet de 25 min compris/);
     expect(text({})).toBe("Une personne ou un véhicule n'est pas libre à cette heure.");

@@ -60,7 +60,7 @@ function theirs({ rdvpermisCode, retryAt }: Reason): string | undefined {
     case "EXAMEN_NON_NOMINATIF":
       return t`Changement impossible : la réservation n'a pas de candidat. Annulez-la ou écrivez à RdvPermis.`;
     case "PERMUTATION_IMPOSSIBLE":
-      return t`Changement impossible : ces deux réservations ne s'échangent pas. Autres choix : remplacer ou annuler.`;
+      return t`Ces deux réservations ne peuvent pas être permutées. Autres choix : remplacer le candidat ou annuler.`;
     case "NOMBRE_DE_REMPLACEMENTS_AUTORISES_ATTEINT":
       return t`Changement impossible : plus de remplacement ce mois-ci. Autre choix : annuler.`;
     case "ACTION_INTERDITE":
@@ -164,8 +164,8 @@ function ours(reason: Reason): string | undefined {
     case "UNAVAILABLE":
     case "DEADLINE":
       return retryAt
-        ? t`Une partie du service manque. Réessayez à ${clockTime(retryAt)}, rien n'est perdu.`
-        : t`Une partie du service manque. Réessayez dans un instant, rien n'est perdu.`;
+        ? t`Une partie du service est indisponible. Réessayez à ${clockTime(retryAt)}, rien n'est perdu.`
+        : t`Une partie du service est indisponible. Réessayez dans un instant, rien n'est perdu.`;
     default:
       return undefined;
   }

@@ -42,7 +42,7 @@ export function remedyText(need: Need): string | undefined {
     case "choose_another_candidate":
       return t`Choisissez un autre candidat.`;
     case "choose_another_trainer":
-      return t`Choisissez un autre accompagnateur.`;
+      return t`Choisissez un autre formateur.`;
     case "choose_another_vehicle":
       return t`Choisissez un autre véhicule.`;
     case "validate_or_release":

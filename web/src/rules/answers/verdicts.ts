@@ -47,7 +47,7 @@ export function verdictText(verdict: Verdict): string {
     case "R-HOLD-TTL":
       return t`Le délai du panier est passé. Les créneaux sont rendus.`;
     case "R-NAMED":
-      return t`Chaque ligne nomme son candidat, et un candidat n'a qu'une ligne.`;
+      return t`Chaque ligne a son candidat, et un candidat ne figure que sur une ligne.`;
     case "R-REPLACE":
       return t`Changement impossible : plus de remplacement ce mois-ci. Autre choix : annuler.`;
     case "R-PAST":
@@ -79,7 +79,7 @@ export function verdictText(verdict: Verdict): string {
     }
     case "R-LICENSED":
       return facts.whose === "trainer"
-        ? t`L'autorisation d'enseigner de l'accompagnateur n'est pas en vigueur.`
+        ? t`L'autorisation d'enseigner du formateur n'est pas en vigueur.`
         : facts.whose === "school"
           ? t`L'agrément de l'école n'est pas en vigueur.`
           : t`L'agrément de l'école ou du formateur n'est pas en vigueur.`;
@@ -123,7 +123,7 @@ function conflictText({ whose, what, travelMinutes }: Record<string, string>): s
       one === "candidate"
         ? [t`le candidat`]
         : one === "trainer"
-          ? [t`l'accompagnateur`]
+          ? [t`le formateur`]
           : one === "vehicle"
             ? [t`le véhicule`]
             : one === "school"

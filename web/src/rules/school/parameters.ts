@@ -62,7 +62,7 @@ export function parameterName(name: string): string {
     case "travel_kmh":
       return t`Vitesse estimée des trajets`;
     case "travel_detour":
-      return t`Route par rapport au vol d'oiseau`;
+      return t`Distance par la route, rapportée au vol d'oiseau`;
     default:
       return name;
   }

@@ -35,7 +35,7 @@ export function Landing() {
         <ol>
           <li>
             <IconCalendarSearch size={24} aria-hidden />
-            <p>{t`Chaque créneau dit son âge et s'il vous est ouvert. Sinon : pourquoi, et quand.`}</p>
+            <p>{t`Pour chaque créneau : l'âge de l'information, et s'il vous est ouvert ; sinon, pourquoi et à partir de quand.`}</p>
           </li>
           <li>
             <IconListCheck size={24} aria-hidden />

@@ -47,7 +47,7 @@ _SCHOOL_SUBJECTS: dict[str, tuple[str, str]] = {
     "grant.ending": ("Votre autorisation prend fin bientôt", "Your grant ends soon"),
     "booking.cancelled": ("Réservation annulée", "Booking cancelled"),
     "booking.replaced": ("Candidat remplacé", "Candidate replaced"),
-    "booking.swapped": ("Réservation échangée", "Booking swapped"),
+    "booking.swapped": ("Réservation permutée", "Booking swapped"),
     "mandate.active": ("Mandat actif", "Mandate active"),
     "mandate.refused": ("Mandat refusé", "Mandate refused"),
     "mandate.cancelled": ("Demande de mandat annulée", "Mandate request cancelled"),
@@ -61,7 +61,7 @@ _CANDIDATE_SUBJECTS: dict[str, tuple[str, str]] = {
     "result.found": ("Le résultat de votre examen est publié", "The result of your test is published"),
     "booking.cancelled": ("Votre place d'examen est annulée", "Your driving test is cancelled"),
     "booking.replaced": ("Votre place d'examen est reprise", "Your driving test place was taken back"),
-    "booking.swapped": ("Votre place d'examen est échangée", "Your driving test place was swapped"),
+    "booking.swapped": ("Votre place d'examen est permutée", "Your driving test place was swapped"),
     "mandate.active": ("Votre mandat est actif", "Your mandate is active"),
     "mandate.revoked": ("Votre mandat est terminé", "Your mandate has ended"),
 }
@@ -87,7 +87,7 @@ _CANDIDATE_TEXTS: dict[str, tuple[str, str]] = {
         "Your test place goes to another candidate{by}: {x}. Ask your driving school what comes next.",
     ),
     "booking.swapped": (
-        "Votre place d'examen est échangée{by} : {x}. Demandez la nouvelle date à votre auto-école.",
+        "Votre place d'examen est permutée{by} avec celle d'un autre candidat : {x}. Demandez la nouvelle date à votre auto-école.",
         "Your test place was swapped{by}: {x}. Ask your driving school for the new date.",
     ),
     "mandate.active": (

@@ -64,7 +64,7 @@ LINES: dict[LineState.ValueType, NoticeTemplate | None] = {
     ),
     LineState.LINE_STATE_SWAPPED: NoticeTemplate(
         *("booking.swapped", WARNING, "booking"),
-        "Échangé{by} : {x}. Le candidat est prévenu.",
+        "Permuté{by} : {x}. Le candidat est prévenu.",
         "Swapped{by}: {x}. The candidate is told.",
         mail_school=True,
         mail_candidate=True,
@@ -104,7 +104,7 @@ OUTCOMES: dict[Result.Outcome.ValueType, tuple[str, str, str]] = {
 }
 _WHOSE = {
     "candidate": ("Le candidat n'est pas libre", "The candidate is not free"),
-    "trainer": ("L'accompagnateur n'est pas libre", "The trainer is not free"),
+    "trainer": ("Le formateur n'est pas libre", "The trainer is not free"),
     "vehicle": ("Le véhicule n'est pas libre", "The vehicle is not free"),
     "school": ("L'école n'est pas libre", "The school is not free"),
 }

@@ -71,7 +71,7 @@ function SearchRow({ search }: { search: SavedSearch }) {
   const forget = useMutation({
     mutationFn: () => deleteSavedSearch(search.id),
     onSuccess: () =>
-      toast(t`« ${search.label} » est oubliée.`, () =>
+      toast(t`« ${search.label} » est supprimée.`, () =>
         again.mutate({ label: search.label, search: search.search, alert: search.alert }),
       ),
     onSettled: () => client.invalidateQueries({ queryKey: keys.searches }),
@@ -96,7 +96,7 @@ function SearchRow({ search }: { search: SavedSearch }) {
         variant="subtle"
         color="danger"
         size="lg"
-        aria-label={t`Oublier « ${search.label} »`}
+        aria-label={t`Supprimer « ${search.label} »`}
         onClick={() => forget.isPending || forget.mutate()}
       >
         <IconTrash size={18} aria-hidden />
@@ -131,7 +131,7 @@ function SaveForm({ filters, onDone }: { filters: Filters; onDone: () => void })
   };
   return (
     <form className="rp-stack" onSubmit={submit} noValidate>
-      <p>{t`Permis, lieu, heures et jours sont gardés ; les dates non : elle porte sur ce qui vient.`}</p>
+      <p>{t`La recherche garde le permis, le lieu, les jours et les heures, mais pas les dates : elle vaut pour tous les créneaux à venir.`}</p>
       <TextInput
         label={t`Nom de la recherche`}
         description={t`Vous seul le voyez. N'y écrivez pas de nom de candidat.`}
@@ -140,7 +140,7 @@ function SaveForm({ filters, onDone }: { filters: Filters; onDone: () => void })
         autoComplete="off"
         value={label}
         onChange={(event) => write({ ...fields, label: event.currentTarget.value })}
-        error={asked && label.trim() === "" ? t`Écrivez un nom.` : undefined}
+        error={asked && label.trim() === "" ? t`Indiquez un nom.` : undefined}
         data-autofocus
       />
       <Checkbox

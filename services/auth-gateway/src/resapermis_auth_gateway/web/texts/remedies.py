@@ -30,9 +30,9 @@ REMEDIES: Mapping[str, tuple[str, str]] = {
     "choose_another_candidate": ("Choisissez un autre candidat.", "Choose another candidate."),
     "choose_another_month": ("Cherchez un créneau d'un autre mois.", "Look for a slot in another month."),
     "choose_another_slot": ("Choisissez un autre créneau.", "Choose another slot."),
-    "choose_another_trainer": ("Choisissez un autre accompagnateur.", "Choose another trainer."),
+    "choose_another_trainer": ("Choisissez un autre formateur.", "Choose another trainer."),
     "choose_another_trainer_or_vehicle": (
-        "Choisissez un autre accompagnateur ou un autre véhicule.",
+        "Choisissez un autre formateur ou un autre véhicule.",
         "Choose another trainer or another vehicle.",
     ),
     "choose_another_vehicle": ("Choisissez un autre véhicule.", "Choose another vehicle."),

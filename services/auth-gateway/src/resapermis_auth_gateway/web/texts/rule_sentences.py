@@ -95,7 +95,7 @@ VARIANTS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         "whose",
         {
             "candidate": ("Le candidat n'est pas libre à cette heure.", "The candidate is not free at that hour."),
-            "trainer": ("L'accompagnateur n'est pas libre à cette heure.", "The trainer is not free at that hour."),
+            "trainer": ("Le formateur n'est pas libre à cette heure.", "The trainer is not free at that hour."),
             "vehicle": ("Le véhicule n'est pas libre à cette heure.", "The vehicle is not free at that hour."),
             "school": ("L'école n'est pas libre à cette heure.", "The school is not free at that hour."),
         },
@@ -127,7 +127,7 @@ VARIANTS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
                 "The school's licence is not in force on that day.",
             ),
             "trainer": (
-                "Cet accompagnateur n'est pas autorisé ce jour-là.",
+                "Ce formateur n'est pas autorisé ce jour-là.",
                 "This trainer is not authorised on that day.",
             ),
         },
