@@ -88,6 +88,7 @@ async def pretend() -> AsyncIterator[Callable[..., Any]]:
         one = Pretended()
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            plain = writer.transport
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 assert await reader.readexactly(8) == SSL_REQUEST
                 writer.write(b"N" if folder is None else b"S")
@@ -95,7 +96,8 @@ async def pretend() -> AsyncIterator[Callable[..., Any]]:
                     key, chain = ((folder / name).read_bytes() for name in ("tls.key", "tls.pem"))
                     await writer.start_tls(policy.server_context(key, chain))
                 one.heard.append(await reader.read(64))
-            writer.close()
+            writer.transport.abort()
+            plain.abort()  # asyncio leaves it open where a handshake fails
 
         servers.append(await asyncio.start_server(handle, "127.0.0.1", 0))
         one.port = servers[-1].sockets[0].getsockname()[1]
@@ -104,6 +106,7 @@ async def pretend() -> AsyncIterator[Callable[..., Any]]:
     yield start
     for server in servers:
         server.close()
+    await asyncio.sleep(0)  # what was aborted is closed
 
 
 FALSE: dict[str, Callable[[Authority, Path], Any]] = {

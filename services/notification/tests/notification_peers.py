@@ -1,6 +1,7 @@
 """Notification with its peers and a real mail server."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -93,10 +94,11 @@ class MailCatcher:
         self.mails += [(to, message) for to in envelope.rcpt_tos]
         return "250 OK"
 
-    async def start(self, **more: Any) -> None:
+    async def start(self, over: ssl.SSLContext | None = None, **more: Any) -> None:
+        """`over`: TLS from the first byte."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: SMTP(self, hostname="localhost", **more), "127.0.0.1", self.port
+            lambda: SMTP(self, hostname="localhost", **more), "127.0.0.1", self.port, ssl=over
         )
 
     async def stop(self) -> None:

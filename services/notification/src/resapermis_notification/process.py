@@ -46,7 +46,9 @@ async def build(process: Process, settings: Settings) -> None:
     )
     deliveries = Deliveries(
         process.engine,
-        MailServer.parse(settings.smtp_url, settings.smtp_username, settings.smtp_password.get_secret_value()),
+        MailServer.parse(
+            settings.smtp_url, settings.smtp_username, settings.smtp_password.get_secret_value(), settings.smtp_ca_file
+        ),
         Sender(settings.mail_from, settings.public_url),
         addresses,
         process.outbox,

@@ -1,5 +1,7 @@
 """Settings of notification."""
 
+from pathlib import Path
+
 from pydantic import SecretStr
 
 from resapermis_kit.process.settings import ServiceSettings
@@ -17,8 +19,10 @@ class Settings(ServiceSettings):
     database_pool: int = 16
     """Connections. Seven are held for good: by the relay, the three consumers and the three leader tasks."""
     smtp_url: str
-    """smtps://host:port (TLS from the start) or smtp+starttls://host:port (STARTTLS or nothing); smtp://host:port takes
-    STARTTLS where the server offers it and is for a mail catcher on the same machine."""
+    """smtps://host:port (TLS from the start) or smtp+starttls://host:port (STARTTLS or nothing); smtp://host:port is for a mail
+    catcher on the same machine, and refused for any other."""
+    smtp_ca_file: Path | None = None
+    """Authorities (PEM) believed for the mail server instead of the system's. TLS is always verified."""
     smtp_username: str = ""
     """Account at the mail server; when set, STARTTLS is demanded of an smtp:// server too."""
     smtp_password: SecretStr = SecretStr("")

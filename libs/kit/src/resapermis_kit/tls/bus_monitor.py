@@ -58,10 +58,9 @@ class RefusedConnections:
 
     def _add(self, answer: Mapping[str, Any]) -> None:
         server, closed = str(answer["server_id"]), answer.get("connections") or []
-        before = self._seen.get(server)
-        for one in (
-            closed if before is not None else ()
-        ):  # what it closed before we came was counted by who was here then
+        # What it had closed before it was asked first was counted by who was here then.
+        before = self._seen.get(server, {one["cid"] for one in closed})
+        for one in closed:
             why = REASONS.get(one.get("reason", ""))
             if why is not None and one["cid"] not in before:
                 REFUSED.labels(why).inc()

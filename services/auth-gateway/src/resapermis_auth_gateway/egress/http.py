@@ -5,8 +5,8 @@ every call, which was half of this process's CPU at an opening.
 """
 
 import asyncio
+import functools
 import json
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -17,6 +17,11 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
+from resapermis_kit.tls import policy
+from resapermis_kit.tls.certificates import Authorities
+
+PEER = "rdvpermis"
+"""What metrics of failed handshakes call RdvPermis and its provider."""
 LARGEST_ANSWER = 5 * 1024 * 1024
 CONNECT_SECONDS, READ_SECONDS, POOL_SECONDS = 2.0, 5.0, 1.0
 """For a name, a connection and its TLS; between two pieces of an answer; for a connection of ours to become free."""
@@ -57,11 +62,16 @@ class Client:
     """The process's HTTP client; nobody can make it skip the verification of certificates (S-25)."""
 
     def __init__(self, ca_file: Path | None = None, connections: int = 64) -> None:
-        """Inside of a running event loop; nothing is opened yet."""
+        """Inside of a running event loop; nothing is opened yet. `ca_file`: authorities (PEM) instead of the system's, looked at again."""
+        # The system's are read once: they take 50 ms.
+        self._context = (
+            Authorities(PEER, ca_file).client_context
+            if ca_file
+            else functools.cache(functools.partial(policy.client_context, PEER, None))
+        )
         self._free = asyncio.Semaphore(connections)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                ssl=ssl.create_default_context(cafile=str(ca_file) if ca_file else None),
                 limit=connections,
                 keepalive_timeout=KEPT_SECONDS,
             ),
@@ -95,6 +105,7 @@ class Client:
                 headers=headers,
                 skip_auto_headers=_NO_TYPE if body is None else None,
                 allow_redirects=False,
+                ssl=self._context(),
             ) as response:
                 return HttpAnswer(response.status, response.headers, await _whole(response, largest))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:

@@ -1,16 +1,23 @@
 """The mail server: one connection a round, and what its refusals mean."""
 
+import functools
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiosmtplib
 
+from resapermis_kit.tls import policy
+from resapermis_kit.tls.certificates import Authorities
+
 TIMEOUT_SECONDS = 20
+PEER = "mail"
+"""What metrics of failed handshakes call the mail server."""
 PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
@@ -28,21 +35,25 @@ class MailRejected(Exception):
 
 @dataclass(frozen=True)
 class MailServer:
-    """Where mails go. Certificates are checked; a password is never sent in clear."""
+    """Where mails go: over TLS that verifies chain and name, or to this machine. Nothing is said before, a password never in clear."""
 
     host: str
     port: int
     tls: bool
     """TLS from the first byte."""
-    starttls: bool | None = None
-    """True: STARTTLS or nothing is sent. None: where the server offers it."""
-    username: str = ""
-    password: str = ""
-    context: ssl.SSLContext | None = None
+    starttls: bool | None
+    """True: STARTTLS or nothing is sent. None: where the server offers it, which is on this machine."""
+    username: str
+    password: str
+    context: Callable[[], ssl.SSLContext]
+    """For a connection that is opened now."""
 
     @classmethod
-    def parse(cls, url: str, username: str = "", password: str = "") -> "MailServer":
-        """From smtp://host:port, smtp+starttls://host:port or smtps://host:port; ValueError for anything else."""
+    def parse(cls, url: str, username: str = "", password: str = "", ca_file: Path | None = None) -> "MailServer":
+        """From smtps://host:port, smtp+starttls://host:port, or smtp://host:port on this machine; ValueError for anything else.
+
+        `ca_file`: authorities (PEM) that are believed instead of the system's. Unusable where it cannot be read.
+        """
         address = urlsplit(url)
         if address.scheme not in PORTS or not address.hostname:
             msg = "RESAPERMIS_SMTP_URL: smtps://host:port, smtp+starttls://host:port or smtp://host:port"
@@ -50,11 +61,18 @@ class MailServer:
         if address.username or address.password:
             msg = "RESAPERMIS_SMTP_URL: give the account as RESAPERMIS_SMTP_USERNAME and _PASSWORD_FILE"
             raise ValueError(msg)
+        if address.scheme == "smtp" and not policy.on_this_machine(address.hostname):
+            msg = "RESAPERMIS_SMTP_URL: smtps:// or smtp+starttls://; smtp:// is for this machine alone, mails would cross a network in clear"
+            raise ValueError(msg)
         port = address.port or PORTS[address.scheme]
         tls = address.scheme == "smtps"
         # With a password STARTTLS is demanded whatever the scheme, so that none goes in clear.
         demanded = not tls and (address.scheme == "smtp+starttls" or bool(username))
-        return cls(address.hostname, port, tls, demanded or None, username, password)
+        if ca_file is not None:
+            context = Authorities(PEER, ca_file).client_context
+        else:  # read once: the system's authorities take 50 ms
+            context = functools.cache(functools.partial(policy.client_context, PEER, None))
+        return cls(address.hostname, port, tls, demanded or None, username, password, context)
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator["Connection"]:
@@ -66,7 +84,7 @@ class MailServer:
             start_tls=self.starttls,
             username=self.username or None,
             password=self.password or None,
-            tls_context=self.context,
+            tls_context=self.context(),
             local_hostname=socket.gethostname(),
             timeout=TIMEOUT_SECONDS,
         )
