@@ -55,6 +55,7 @@ MODULE_OF = {
     "opentelemetry-sdk": "opentelemetry",
     "opentelemetry-api": "opentelemetry",
     "opentelemetry-exporter-otlp-proto-grpc": "opentelemetry",
+    "opentelemetry-proto": "opentelemetry",
 }
 LOADED_BY_NAME = (
     "uvloop",

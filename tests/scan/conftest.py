@@ -13,12 +13,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "journeys"))
 
 from journey import Schools, TheState
-from left_behind import SpanReceiver
 
 from devstack.background import BackgroundStack
 from devstack.components import offsets
 from devstack.probes import free_port
 from devstack.stack import Stack
+from resapermis_testing.otlp import SpanReceiver
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def stack(receiver: SpanReceiver, request: pytest.FixtureRequest) -> Iterator[St
         home,
         free_port(offsets(), start=31_000 + 40 * (os.getpid() % 50), step=40, attempts=40),
         settings={
-            "RESAPERMIS_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.port}",
+            "RESAPERMIS_OTLP_ENDPOINT": receiver.endpoint,
             "RESAPERMIS_LOG_LEVEL": "DEBUG",
             "OTEL_BSP_SCHEDULE_DELAY": "200",
         },

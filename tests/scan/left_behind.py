@@ -6,20 +6,15 @@ import json
 import os
 import re
 import subprocess
-import threading
 import unicodedata
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import md5, sha1, sha256
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
-import grpc
 import httpx2
 from nats.js.api import ConsumerConfig, DeliverPolicy
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 from devstack.components import OPERATOR, SERVICES
 from devstack.postgres import BINARIES
@@ -27,6 +22,7 @@ from devstack.stack import Stack
 from resapermis_kit.events import streams
 from resapermis_kit.tls.certificates import Certificates
 from resapermis_testing.certificates import NOBODY
+from resapermis_testing.otlp import SpanReceiver
 
 LIKE_A_SECRET = re.compile(
     rb"\beyJ[\w-]{10,}\.[\w-]{10,}|Bearer\s+\S+|[\w.+-]+@(?:mail|ecole)\.example|[?&](?:code|state|token)=[\w-]"
@@ -34,42 +30,6 @@ LIKE_A_SECRET = re.compile(
 """Tokens, addresses and codes that nobody listed."""
 LONG_ENOUGH = 6
 """Bytes of base64 that mean something."""
-
-
-class SpanReceiver(trace_service_pb2_grpc.TraceServiceServicer):
-    """Where processes send their spans (OTLP over gRPC): kept as they come."""
-
-    def __init__(self) -> None:
-        self.requests: list[Any] = []
-        self._server = grpc.server(ThreadPoolExecutor(2))
-        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(self, self._server)
-        self.port = self._server.add_insecure_port("127.0.0.1:0")
-        self._lock = threading.Lock()
-        self._server.start()
-
-    def Export(self, request: Any, context: Any) -> Any:
-        with self._lock:
-            self.requests.append(request)
-        return trace_service_pb2.ExportTraceServiceResponse()
-
-    def services(self) -> set[str]:
-        """Whose spans have come."""
-        with self._lock:
-            return {
-                attribute.value.string_value
-                for request in self.requests
-                for spans in request.resource_spans
-                for attribute in spans.resource.attributes
-                if attribute.key == "service.name"
-            }
-
-    def raw(self) -> bytes:
-        """All that came, as it travels: its texts are UTF-8."""
-        with self._lock:
-            return b"\n".join(request.SerializeToString() for request in self.requests)
-
-    def stop(self) -> None:
-        self._server.stop(0).wait()
 
 
 def folded(text: str) -> str:

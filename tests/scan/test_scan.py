@@ -17,7 +17,7 @@ import asyncpg
 import httpx2
 import pytest
 from journey import CATEGORY, DrivingSchool, Person, Schools, TheState, invented, until
-from left_behind import SpanReceiver, Wanted, collect, like_secrets, standing_in
+from left_behind import Wanted, collect, like_secrets, standing_in
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
 
@@ -26,6 +26,7 @@ from devstack.stack import Stack
 from resapermis_kit.events import streams
 from resapermis_kit.tls.certificates import Certificates
 from resapermis_testing.certificates import NOBODY
+from resapermis_testing.otlp import SpanReceiver
 
 pytestmark = [pytest.mark.xdist_group("scan"), pytest.mark.long_only, pytest.mark.timeout(300)]
 TRACED = {"auth-gateway", "egress", "mandate", "scheduling-rules", "basket", "audit", "notification"}
