@@ -21,14 +21,14 @@ from devstack.stack import Stack
 from resapermis_testing.otlp import SpanReceiver
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def receiver() -> Iterator[SpanReceiver]:
     made = SpanReceiver()
     yield made
     made.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stack(receiver: SpanReceiver, request: pytest.FixtureRequest) -> Iterator[Stack]:
     home = Path(tempfile.mkdtemp(prefix="resapermis-scan-"))
     home.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
@@ -37,6 +37,7 @@ def stack(receiver: SpanReceiver, request: pytest.FixtureRequest) -> Iterator[St
         free_port(offsets(), start=31_000 + 40 * (os.getpid() % 50), step=40, attempts=40),
         settings={
             "RESAPERMIS_OTLP_ENDPOINT": receiver.endpoint,
+            "RESAPERMIS_TRACE_RATIO": "1",
             "RESAPERMIS_LOG_LEVEL": "DEBUG",
             "OTEL_BSP_SCHEDULE_DELAY": "200",
         },
@@ -48,14 +49,14 @@ def stack(receiver: SpanReceiver, request: pytest.FixtureRequest) -> Iterator[St
         shutil.rmtree(home)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def state(stack: Stack) -> Iterator[TheState]:
     made = TheState(stack.settings.sandbox_url)
     yield made
     made.web.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def schools(stack: Stack, state: TheState) -> Iterator[Schools]:
     made = Schools(stack, state)
     yield made

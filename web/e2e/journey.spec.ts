@@ -12,6 +12,10 @@ test("a school registers a candidate, holds two slots, names, validates and is n
   const name = `${person.lastName} ${person.firstName}`;
   const day = workingDay(3);
   await sandbox.publish(day, ["06:10", "06:42"]);
+  const traces: (string | undefined)[] = [];
+  page.on("request", (request) => {
+    if (request.method() === "POST" && request.url().includes("/api/")) traces.push(request.headers().traceparent);
+  });
 
   await test.step("the candidate and the mandate", async () => {
     await open(page, "/candidats", "Candidats");
@@ -83,6 +87,12 @@ test("a school registers a candidate, holds two slots, names, validates and is n
     const verify = page.getByRole("button", { name: /Vérifier la preuve/ }).first();
     await verify.click();
     await expect(page.getByText("La preuve tient", { exact: false })).toBeVisible();
+  });
+
+  await test.step("each request to change something began a trace of its own", () => {
+    expect(traces.length).toBeGreaterThan(3);
+    for (const one of traces) expect(one).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+    expect(new Set(traces).size).toBe(traces.length);
   });
 });
 

@@ -82,3 +82,24 @@ async def test_metrics_and_traces_name_a_route_as_people_ask_for_it_whoever_refu
     assert _answered(route, method, status) == before + 1
     (span,) = spans.get_finished_spans()
     assert (span.name, (span.attributes or {})["http.route"]) == (f"{method} {route}".rstrip(), route)
+
+
+ACT = "00-" + "ab" * 16 + "-" + "cd" * 8
+
+
+@pytest.mark.req("P-03")
+async def test_a_trace_begins_in_the_browser(spans: InMemorySpanExporter, make_world: Any) -> None:
+    world = await make_world(trace_ratio=1)
+    async with world.browser(await world.session()) as browser:
+        await browser.get("/auth/session", headers={"traceparent": f"{ACT}-00", "tracestate": "who=secret"})
+    (span,) = spans.get_finished_spans()
+    assert (f"{span.context.trace_id:032x}", span.parent and f"{span.parent.span_id:016x}") == ("ab" * 16, "cd" * 8)
+    assert "secret" not in _text((span,))
+
+
+@pytest.mark.req("P-03")
+async def test_nobody_outside_has_us_record_their_requests(spans: InMemorySpanExporter, make_world: Any) -> None:
+    world = await make_world(trace_ratio=0)
+    async with world.browser() as browser:
+        await browser.get("/auth/session", headers={"traceparent": f"{ACT}-01"})
+    assert spans.get_finished_spans() == ()

@@ -5,6 +5,7 @@ import { expectSession, takeEarly } from "./early.ts";
 import { actHeader } from "./presence.ts";
 import { networkProblem, Problem } from "./problem.ts";
 import type { paths } from "./schema.d.ts";
+import { traceHeader } from "./trace.ts";
 import type { Session } from "./types.ts";
 
 /** Whose page this is, and the token that goes with whatever changes something. */
@@ -57,7 +58,7 @@ export const rest = createClient<paths>({
 });
 
 function send(request: Request): Promise<Response> {
-  for (const [name, value] of Object.entries(actHeader())) request.headers.set(name, value);
+  for (const [name, value] of Object.entries({ ...actHeader(), ...traceHeader() })) request.headers.set(name, value);
   return globalThis.fetch(request);
 }
 

@@ -6,8 +6,8 @@ means that the bus lost something, which is then asked from the source itself. H
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 
 import structlog
@@ -23,12 +23,15 @@ from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.errors import Failure
 from resapermis_kit.events import inbox, numbering, recovery
 from resapermis_kit.events.event import BatchHandler, Event, Handler
-from resapermis_kit.events.streams import EVENTS
+from resapermis_kit.events.streams import EVENTS, stream_name
 from resapermis_kit.events.wire import event_of
 
 ATTEMPTS = 5
 """An event that fails this often is set aside in `dead_letter`, alarmed on, and the rest flows."""
 FIRST_PAUSE_SECONDS = 0.2
+SAMPLED = frozenset("13579bdf")
+"""Last digits of a traceparent whose trace is recorded (W3C: the lowest bit)."""
+MOST_LINKS = 64
 log = structlog.get_logger()
 tracer = trace.get_tracer("resapermis.bus")
 MISSED = Counter("resapermis_bus_gaps_total", "Events that the bus lost and the source repeated", ["source", "stream"])
@@ -192,12 +195,37 @@ class StreamHandler:
             message, handle = known
             if not isinstance(handle, BatchHandler):
                 for event in run:
-                    with _span(message, event):
+                    with self._span(message, [event]):
                         await handle(tx, message.FromString(event.payload), event)
                 continue
             read = [(message.FromString(event.payload), event) for event in run]
-            with _span(message, read[-1][1]):
+            with self._span(message, [event for _, event in read]):
                 await handle.handle_batch(tx, read)
+
+    @contextmanager
+    def _span(self, message: type[Message], events: Sequence[Event]) -> Iterator[None]:
+        act, others = _traces(events)
+        # What is raised may quote data, so no span keeps it: its type says what happened.
+        with tracer.start_as_current_span(
+            f"handle {message.DESCRIPTOR.name}",
+            context=extract({"traceparent": act}),
+            kind=trace.SpanKind.CONSUMER,
+            attributes={
+                "messaging.system": "nats",
+                "messaging.operation.type": "process",
+                "messaging.destination.name": stream_name(self.stream, self.source),
+                "messaging.batch.message_count": len(events),
+            },
+            links=[_link(one) for one in others],
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                yield
+            except Exception as error:
+                span.set_attribute("error.type", type(error).__qualname__)
+                span.set_status(trace.StatusCode.ERROR)
+                raise
 
     async def _position(self, tx: Tx) -> int:
         return await inbox.position_in(tx, self.source, self.stream, self._now())
@@ -213,9 +241,15 @@ def _after(position: int, events: Sequence[Event]) -> list[Event]:
     return fresh
 
 
-def _span(message: type[Message], event: Event) -> AbstractContextManager[trace.Span]:
-    return tracer.start_as_current_span(
-        f"handle {message.DESCRIPTOR.name}",
-        context=extract({"traceparent": event.traceparent}),
-        kind=trace.SpanKind.CONSUMER,
-    )
+def _traces(events: Sequence[Event]) -> tuple[str, list[str]]:
+    """The act whose trace goes on with the handling of `events`, and the others that it is linked to, as traceparents.
+
+    Of a batch of several acts a recorded one goes on, if there is any: else a trace that is wanted would end here.
+    """
+    acts = dict.fromkeys(event.traceparent for event in events)
+    recorded = [act for act in acts if act[-1:] in SAMPLED]
+    return (recorded.pop() if recorded else events[-1].traceparent), recorded[-MOST_LINKS:]
+
+
+def _link(traceparent: str) -> trace.Link:
+    return trace.Link(trace.get_current_span(extract({"traceparent": traceparent})).get_span_context())

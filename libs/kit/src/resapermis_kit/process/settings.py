@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -81,6 +81,8 @@ class BusSettings(ProcessSettings):
     otlp_endpoint: str = ""
     """Where traces go: https://host:port of an OTLP receiver (gRPC) with a certificate of our authority; http:// on this machine
     alone; empty: nowhere."""
+    trace_ratio: float = Field(default=0.05, ge=0, le=1)
+    """Share of the traces that begin here, or in a browser, which are recorded; of others their caller has decided."""
     log_level: str = "info"
 
     @field_validator("otlp_endpoint", "nats_monitor")

@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
+import random
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
 from opentelemetry import propagate, trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBasedTraceIdRatio
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from resapermis_kit.errors import Failure
@@ -65,12 +67,27 @@ def configure(service: str, settings: BusSettings, certificates: Certificates) -
     logging.basicConfig(level=logging.WARNING, format='{"level":"%(levelname)s","logger":"%(name)s","event":"library"}')
     resource = Resource.create({"service.name": service, "service.namespace": "resapermis"})
     if settings.otlp_endpoint:
-        provider = TracerProvider(resource=resource)
+        provider = TracerProvider(ParentBasedTraceIdRatio(settings.trace_ratio), resource)
         provider.add_span_processor(BatchSpanProcessor(OtlpExporter(settings.otlp_endpoint, certificates)))
     else:  # nobody receives spans, so none is recorded; trace ids go on, as journal and logs carry them
         provider = TracerProvider(ALWAYS_OFF, resource)
     trace.set_tracer_provider(provider)
     propagate.set_global_textmap(TraceContextTextMapPropagator())  # no baggage: nobody here puts any in
+
+
+def begun_outside(traceparent: str, ratio: float, draw: Callable[[], float] = random.random) -> Context:
+    """The trace that a browser or a proxy began, with our own word on whether it is recorded; an empty context without one.
+
+    `traceparent` as W3C Trace Context writes it. Its ids go on, so that a trace begins where a person pressed; its `sampled`
+    flag and any `tracestate` do not: strangers would fill the store of traces. Nor do we judge by its id, which they choose:
+    `draw` (0 to below 1) decides, recorded below `ratio`.
+    """
+    given = trace.get_current_span(propagate.extract({"traceparent": traceparent})).get_span_context()
+    if not given.is_valid:
+        return Context()
+    flags = trace.TraceFlags(trace.TraceFlags.SAMPLED if draw() < ratio else trace.TraceFlags.DEFAULT)
+    own = trace.SpanContext(given.trace_id, given.span_id, is_remote=True, trace_flags=flags)
+    return trace.set_span_in_context(trace.NonRecordingSpan(own), Context())
 
 
 class Health:

@@ -36,6 +36,8 @@ log = structlog.get_logger()
 tracer = trace.get_tracer("resapermis.rpc")
 Handler = Callable[[Any, Any], Awaitable[Any]]
 _answered = functools.cache(ANSWERED.labels)
+OUR_FAULT = frozenset({"UNSPECIFIED", "OVERLOADED", "UNAVAILABLE", "DEADLINE", "INTERNAL"})
+"""Codes of answers that are errors of ours: nobody asked for the wrong thing, and RdvPermis is not the cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,14 @@ class Gate(grpc.aio.ServerInterceptor):
         """Answer a call, or raise why not: always a Failure. In a task of its own: what it sets is the call's."""
         started, short = time.monotonic(), method.rpartition(".")[2]
         metadata, who = incoming.metadata, Caller(incoming.service, None)
-        with tracer.start_as_current_span(short, context=extract(metadata), kind=trace.SpanKind.SERVER) as span:
+        # What is raised may quote data, so no span keeps it: its code and type say what happened.
+        with tracer.start_as_current_span(
+            short,
+            context=extract(metadata),
+            kind=trace.SpanKind.SERVER,
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
             name = "OK"
             try:
                 if incoming.left < LEAST_USEFUL_SECONDS:
@@ -162,7 +171,8 @@ class Gate(grpc.aio.ServerInterceptor):
                 log.error("rpc.unexpected", method=short, error_id=error_id, **_where(error))
                 raise Failure(Code.CODE_INTERNAL, "unexpected; see error_id in the logs", error_id=error_id) from None
             finally:
-                span.set_attribute("resapermis.code", name)
+                if span.is_recording():
+                    _describe(span, method, name)
                 _answered(short, name).observe(time.monotonic() - started)
 
     def _certified(self, context: grpc.aio.ServicerContext[Any, Any], method: str) -> str:
@@ -214,6 +224,14 @@ async def _whole(inner: Handler, request: Message, context: Any) -> Any:
         except Collided:
             await asyncio.sleep(pause)
     return await inner(request, context)
+
+
+def _describe(span: trace.Span, method: str, code: str) -> None:
+    """Attributes by OpenTelemetry's conventions for RPC, with our own code; what is our fault is an error."""
+    service, _, name = method.removeprefix("/").rpartition("/")
+    span.set_attributes({"rpc.system": "grpc", "rpc.service": service, "rpc.method": name, "resapermis.code": code})
+    if code in OUR_FAULT:
+        span.set_status(trace.StatusCode.ERROR)
 
 
 def _where(error: BaseException) -> dict[str, str]:

@@ -20,6 +20,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 from cachetools import TTLCache
+from opentelemetry import trace
 from prometheus_client import Counter, Gauge, Histogram
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as pb
@@ -54,6 +55,7 @@ OWNER_SECONDS = 600.0
 """So long it is remembered for which school RdvPermis counts the owner of a token that works unasked."""
 OWNERS_MOST = 20_000
 log = structlog.get_logger()
+tracer = trace.get_tracer("resapermis.rdvpermis")
 CALLS = Counter("resapermis_rdvpermis_calls_total", "Calls of RdvPermis", ["operation", "outcome"])
 SECONDS = Histogram(
     "resapermis_rdvpermis_seconds",
@@ -275,6 +277,8 @@ class RdvPermis:
         self._admit(call, access, reservation)
         reservation.left -= 1
         started, status, word, asked = self.clock(), 0, "cancelled", True
+        # Its trace goes no further than this: RdvPermis is told nothing of it. Made by hand: nothing begins below it.
+        span = tracer.start_span(call.operation, kind=trace.SpanKind.CLIENT)
         try:
             answered = await self._exchange(call, access)
             status = answered.status
@@ -299,6 +303,15 @@ class RdvPermis:
             owner = Owner(access.employee, access.school_id, reservation.urgent, access.kind)
             self._journal.add(owner, call.operation, _label(word))
             _seconds(call.operation).observe(ended - started)
+            if span.is_recording():
+                span.set_attributes(
+                    {
+                        "http.request.method": call.method,
+                        "resapermis.outcome": _label(word),
+                        **({"http.response.status_code": status} if status else {}),
+                    }
+                )
+                span.end()
             # What went well is in the metrics; at an opening a line a call would cost more than reading the answer.
             write = log.debug if word == "ok" and ended - started < SLOW_SECONDS else log.info
             write(

@@ -10,8 +10,6 @@ from urllib.parse import parse_qsl
 
 import structlog
 from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.propagate import extract
 from prometheus_client import Histogram
 from starlette.requests import Request
 from starlette.responses import Response
@@ -32,6 +30,7 @@ from resapermis_auth_gateway.web.wire.problem import bad_request, response_of
 from resapermis_kit.clock import new_id
 from resapermis_kit.denials.denial import Denial
 from resapermis_kit.errors import Code, Failure
+from resapermis_kit.process.telemetry import begun_outside
 from resapermis_kit.rpc.deadline import deadline
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -110,13 +109,22 @@ class Gate:
             await self._answer(scope, receive, send)
             return
         method = _known(scope["method"])
-        with tracer.start_as_current_span(method, context=_trace_of(scope), kind=trace.SpanKind.SERVER) as span:
+        begun = begun_outside(_header(scope, b"traceparent"), self._dependencies.settings.trace_ratio)
+        with tracer.start_as_current_span(
+            method,
+            context=begun,
+            kind=trace.SpanKind.SERVER,
+            record_exception=False,  # its text may hold data
+            set_status_on_exception=False,
+        ) as span:
             status, route = await self._answer(scope, receive, send)
             if span.is_recording():  # the pattern, not the path: addresses hold codes, states, calendars' tokens
                 span.update_name(f"{method} {route}".rstrip())
                 span.set_attribute("http.request.method", method)
                 span.set_attribute("http.route", route)
                 span.set_attribute("http.response.status_code", status)
+                if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                    span.set_status(trace.StatusCode.ERROR)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> tuple[int, str]:
         """Admit and answer; return the status and the route's pattern, empty where none was found."""
@@ -259,11 +267,6 @@ def _is_act(scope: Scope, token: str) -> bool:
     if scope["method"] in SAFE:
         return stated == "1"
     return stated != "0" and equal_in_constant_time(_header(scope, TOKEN_HEADER), token)
-
-
-def _trace_of(scope: Scope) -> Context:
-    """The trace that the browser or a proxy began, if any."""
-    return extract({name: _header(scope, name.encode()) for name in ("traceparent", "tracestate")})
 
 
 def _check_site(scope: Scope, own_origin: str) -> None:
