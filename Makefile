@@ -4,7 +4,7 @@ SHELL := /usr/bin/env bash
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 
-.PHONY: chart help setup up demo test test-long lint protos bench chaos upgrade-test lock web openapi places compliance controls crossings images clean
+.PHONY: chart help setup up demo test test-long lint protos bench chaos upgrade-test lock web openapi places dashboards compliance controls crossings images clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ openapi: setup ## write the gateway's openapi.json and the web client made from 
 
 places: setup ## write the web's table of places from that of libs/places
 	@exec $(PY) tools/checks/places.py
+
+dashboards: setup ## write docs/metrics.md and deploy/grafana/dashboards from the code
+	@cd tools && exec ../$(PY) -m observability.write
 
 compliance: setup ## write docs/compliance.md: what stands of each requirement, and which test shows it
 	@exec $(PY) tools/compliance.py

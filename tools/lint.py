@@ -28,6 +28,8 @@ from checks.versions import unequal_versions
 from compliance import complaints
 from evidence.collected import NotCollected, differences
 from evidence.python_marks import UnreadableMark
+from observability.judgement import contradictions
+from observability.write import outdated
 from releases import NoRelease
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -254,6 +256,8 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("requirements", lambda: report(complaints(ROOT))),
     ("requirements as collected", tests_that_run),
     ("links of pages", lambda: report([*dead_links(ROOT), *dead_paths(ROOT), *misnumbered_decisions(ROOT)])),
+    ("metrics, rules, runbooks", lambda: report(contradictions(ROOT))),
+    ("dashboards as made", lambda: report(outdated(ROOT))),
     ("words of the journal", lambda: report(actions_without_text(ROOT))),
     ("rooms", lambda: report([*crowded(ROOT), *tied(ROOT), *unlayered(ROOT)])),
     ("packages", lambda: report([*strays(ROOT), *unnamed(ROOT), *imported_by_name(ROOT)])),

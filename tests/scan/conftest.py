@@ -18,7 +18,7 @@ from devstack.background import BackgroundStack
 from devstack.components import offsets
 from devstack.probes import free_port
 from devstack.stack import Stack
-from resapermis_testing.otlp import SpanReceiver
+from resapermis_testing.stand_ins.otlp import SpanReceiver
 
 
 @pytest.fixture(scope="session")

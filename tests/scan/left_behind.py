@@ -22,7 +22,7 @@ from devstack.stack import Stack
 from resapermis_kit.events import streams
 from resapermis_kit.tls.certificates import Certificates
 from resapermis_testing.certificates import NOBODY
-from resapermis_testing.otlp import SpanReceiver
+from resapermis_testing.stand_ins.otlp import SpanReceiver
 
 LIKE_A_SECRET = re.compile(
     rb"\beyJ[\w-]{10,}\.[\w-]{10,}|Bearer\s+\S+|[\w.+-]+@(?:mail|ecole)\.example|[?&](?:code|state|token)=[\w-]"

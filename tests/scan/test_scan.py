@@ -26,7 +26,7 @@ from devstack.stack import Stack
 from resapermis_kit.events import streams
 from resapermis_kit.tls.certificates import Certificates
 from resapermis_testing.certificates import NOBODY
-from resapermis_testing.otlp import SpanReceiver
+from resapermis_testing.stand_ins.otlp import SpanReceiver
 
 pytestmark = [pytest.mark.xdist_group("scan"), pytest.mark.long_only, pytest.mark.timeout(300)]
 TRACED = {"auth-gateway", "egress", "mandate", "scheduling-rules", "basket", "audit", "notification"}

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 import pytest
 from journey import DrivingSchool, Schools, until
 
-from resapermis_testing.otlp import ReceivedSpan, SpanReceiver
+from resapermis_testing.stand_ins.otlp import ReceivedSpan, SpanReceiver
 
 pytestmark = [pytest.mark.xdist_group("scan"), pytest.mark.long_only, pytest.mark.timeout(300)]
 SERVERS = {
     ("auth-gateway", "POST /api/v1/basket/items"),
-    ("basket", "HoldSlots"),
-    ("mandate", "CheckMandates"),
-    ("scheduling-rules", "Evaluate"),
-    ("egress", "HoldSlots"),
+    ("basket", "BasketService/HoldSlots"),
+    ("mandate", "MandateService/CheckMandates"),
+    ("scheduling-rules", "SchedulingService/Evaluate"),
+    ("egress", "RdvPermisService/HoldSlots"),
 }
 HANDLERS = {
     ("audit", "handle Record"),
@@ -38,7 +38,8 @@ def _reached(spans: list[ReceivedSpan], trace: str, browser: str) -> list[Receiv
         below = {
             span.id: span
             for span in spans
-            if (span.trace == trace and span.parent in edge) or any(link in {(trace, one) for one in edge} for link in span.links)
+            if (span.trace == trace and span.parent in edge)
+            or any(link in {(trace, one) for one in edge} for link in span.links)
         }
         edge = below.keys() - found.keys()
         found |= below
@@ -53,11 +54,12 @@ def test_one_trace_leads_from_the_browser_to_the_consumers(school: DrivingSchool
     school.held(slots, [person])
     del school.web.headers["traceparent"]
 
-    def walked() -> list[ReceivedSpan] | None:
+    def missing() -> set[tuple[str, str]]:
         reached = _reached(receiver.spans(), trace, browser)
-        return reached if {(span.service, span.name) for span in reached} >= SERVERS | HANDLERS else None
+        return (SERVERS | HANDLERS) - {(span.service, span.name) for span in reached}
 
-    reached = until(walked, "spans of every step")
+    until(lambda: not missing(), f"spans of every step, without {missing()}")
+    reached = _reached(receiver.spans(), trace, browser)
     kinds = {(span.service, span.name): span.kind for span in reached}
     assert {step: kinds[step] for step in SERVERS} == dict.fromkeys(SERVERS, "SERVER")
     assert {step: kinds[step] for step in HANDLERS} == dict.fromkeys(HANDLERS, "CONSUMER")

@@ -109,14 +109,15 @@ async def test_what_a_handler_raises_is_in_no_span_but_by_its_type(
 @pytest.mark.req("P-03")
 @pytest.mark.parametrize(("drawn", "recorded"), [(0.0, True), (0.04, True), (0.05, False), (0.9, False)])
 @pytest.mark.parametrize("asked", [True, False])
-def test_whether_a_strangers_trace_is_recorded_is_our_own_word(drawn: float, recorded: bool, asked: bool) -> None:
+def test_whether_a_strangers_trace_is_recorded_is_our_own_word(drawn: float, *, recorded: bool, asked: bool) -> None:
     begun = trace.get_current_span(begun_outside(_act(7, recorded=asked), 0.05, lambda: drawn)).get_span_context()
     assert (begun.trace_id, begun.span_id, begun.is_remote) == (7, 7, True)
     assert begun.trace_flags.sampled is recorded
 
 
 @pytest.mark.parametrize(
-    "written", ["", "x", f"00-{0:032x}-{1:016x}-01", f"00-{1:032x}-{0:016x}-01", "ff" + _act(1)[2:], _act(1).upper() + "G"]
+    "written",
+    ["", "x", f"00-{0:032x}-{1:016x}-01", f"00-{1:032x}-{0:016x}-01", "ff" + _act(1)[2:], _act(1).upper() + "G"],
 )
 def test_what_is_no_trace_begins_none(written: str) -> None:
     assert not trace.get_current_span(begun_outside(written, 1, lambda: 0.0)).get_span_context().is_valid

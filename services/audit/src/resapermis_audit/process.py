@@ -2,8 +2,10 @@
 
 import secrets
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from prometheus_client import Gauge, Histogram
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.audit.v1 import audit_pb2_grpc
@@ -27,6 +29,13 @@ from resapermis_vault.keyset import Keyset
 SOURCES = ("auth-gateway", "mandate", "scheduling-rules", "basket", "notification", "audit")
 BATCH = 1000
 SALT_BYTES = 16
+LAG = Histogram(
+    "resapermis_journal_lag_seconds",
+    "Age of records when the checkpoint that proves them was signed",
+    buckets=(0.5, 1, 2, 5, 10, 30, 60, 300, 3600),
+)
+SIZE = Gauge("resapermis_journal_records", "Records in the tree when this replica last signed a checkpoint")
+SIGNED = Gauge("resapermis_journal_checkpoint_timestamp_seconds", "When this replica last signed a checkpoint")
 
 
 class ForeignSource(Exception):
@@ -72,15 +81,23 @@ class Journal:
                 return 0
             size = newest.size if newest is not None else 0
             edge = await queries.read_nodes(tx, tree.subtrees(0, size))
-            made = tree.append(edge, size, [tree.leaf_hash(data) for _, data in fresh])
+            made = tree.append(edge, size, [tree.leaf_hash(data) for _, data, _ in fresh])
             grown = size + len(fresh)
             root = tree.root(edge | made, grown)
-            await queries.add_leaves(tx, {entry_id: size + n for n, (entry_id, _) in enumerate(fresh)}, made)
+            await queries.add_leaves(tx, {entry_id: size + n for n, (entry_id, _, _) in enumerate(fresh)}, made)
             checkpoint = Checkpoint(self._origin, grown, root)
             note = sign(checkpoint, self._key)
             await queries.add_checkpoint(tx, grown, root, note, self._now())
             await self._box.add(tx, self._now(), events.checkpoint_signed(checkpoint))
+        self._measure(grown, [occurred_at for _, _, occurred_at in fresh])
         return len(fresh)
+
+    def _measure(self, size: int, occurred: Sequence[datetime]) -> None:
+        now = self._now()
+        for at in occurred:
+            LAG.observe(max(0.0, (now - at).total_seconds()))
+        SIZE.set(size)
+        SIGNED.set(now.timestamp())
 
     async def integrate_all(self) -> None:
         """Repeat `integrate` until no record waits outside of the tree."""

@@ -29,15 +29,15 @@ async def add_entries(tx: Tx, fresh: Sequence[NewEntry]) -> None:
     )
 
 
-async def not_integrated(tx: Tx, limit: int) -> Sequence[tuple[UUID, bytes]]:
-    """Records that are not in the tree yet, oldest id first: (id, leaf data)."""
+async def not_integrated(tx: Tx, limit: int) -> Sequence[tuple[UUID, bytes, datetime]]:
+    """Records that are not in the tree yet, oldest id first: (id, leaf data, when it happened)."""
     statement = (
-        sa.select(entries.c.id, entries.c.leaf_data)
+        sa.select(entries.c.id, entries.c.leaf_data, entries.c.occurred_at)
         .where(entries.c.leaf_index.is_(None))
         .order_by(entries.c.id)
         .limit(limit)
     )
-    return [(row.id, row.leaf_data) for row in await tx.execute(statement)]
+    return [(row.id, row.leaf_data, row.occurred_at) for row in await tx.execute(statement)]
 
 
 _SET_INDEXES = sa.text(

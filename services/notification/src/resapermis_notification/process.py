@@ -56,6 +56,7 @@ async def build(process: Process, settings: Settings) -> None:
         new_id,
     )
     process.every(settings.deliver_seconds, "deliver", deliveries.drain)
+    process.every(15, "mails due", deliveries.measure)
     process.every(settings.purge_seconds, "purge", NoticePurge(process.engine, process.now).run)
     process.server.add(
         notification_pb2_grpc.add_NotificationServiceServicer_to_server,

@@ -165,6 +165,15 @@ async def due_deliveries(tx: Tx, now: datetime, limit: int, audiences: Sequence[
     return [DueDelivery(**row | {"audience": Audience(row["audience"])}) for row in found]
 
 
+async def waiting_deliveries(tx: Tx, now: datetime) -> tuple[int, float]:
+    """How many deliveries are due, and for how many seconds the longest of them is; 0 and 0 for none."""
+    statement = sa.select(sa.func.count(), sa.func.min(deliveries.c.due_at)).where(
+        deliveries.c.outcome == DeliveryOutcome.WAITING, deliveries.c.due_at <= now
+    )
+    many, first = (await tx.execute(statement)).one()
+    return many, (now - first).total_seconds() if first is not None else 0.0
+
+
 async def end_delivery(tx: Tx, delivery_id: UUID, outcome: DeliveryOutcome, now: datetime, problem: str = "") -> bool:
     """Bring a waiting delivery to its end; False when it is there already."""
     statement = (

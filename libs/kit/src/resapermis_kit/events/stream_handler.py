@@ -14,7 +14,7 @@ import structlog
 from google.protobuf.message import Message
 from opentelemetry import trace
 from opentelemetry.propagate import extract
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.events.v1 import events_pb2 as pb
@@ -37,6 +37,12 @@ tracer = trace.get_tracer("resapermis.bus")
 MISSED = Counter("resapermis_bus_gaps_total", "Events that the bus lost and the source repeated", ["source", "stream"])
 UNCONFIRMED = Counter(
     "resapermis_bus_unconfirmed_total", "Events with a number that their source has not given", ["source", "stream"]
+)
+AGES = Histogram(
+    "resapermis_event_age_seconds",
+    "Age of events when they were handled, or passed over",
+    ["source", "stream"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600),
 )
 Repeat = Callable[[str, pb.ReplayRequest], Awaitable[pb.ReplayResponse]]
 """Asks a source, by its name, to repeat some of its numbers."""
@@ -68,6 +74,7 @@ class StreamHandler:
         self._engine = engine
         self._types = {kind.DESCRIPTOR.full_name: (kind, handle) for kind, handle in handlers.items()}
         self._repeat, self._now = repeat, now
+        self._ages = AGES.labels(source, stream)
 
     async def catch_up(self) -> bool:
         """Handle what the source published and the bus will never bring: a stream that lost its tail shows no gap.
@@ -132,12 +139,16 @@ class StreamHandler:
             fresh = _after(position, events)
             if not fresh:
                 return
-            if complete or fresh[-1].number - position == len(fresh):
+            whole = complete or fresh[-1].number - position == len(fresh)
+            if whole:
                 await self._apply(tx, fresh)
                 await inbox.set_position(tx, self.source, self.stream, fresh[-1].number, self._now())
-                return
-        # The bus lost something: its source is asked, with no transaction open.
-        await self._handle_batch(await self._completed(position, fresh), complete=True)
+        if whole:
+            now = self._now()
+            for event in fresh:
+                self._ages.observe(max(0.0, (now - event.occurred_at).total_seconds()))
+        else:  # the bus lost something: its source is asked, with no transaction open
+            await self._handle_batch(await self._completed(position, fresh), complete=True)
 
     async def _completed(self, position: int, events: Sequence[Event]) -> Sequence[Event]:
         """Return `events` with what is missing between our position and the last of them.

@@ -35,6 +35,11 @@ MADE = Counter("resapermis_bus_made_total", "Streams and consumers made; after t
 CHANGED = Counter("resapermis_bus_changed_total", "Streams and consumers brought to their configuration", ["kind"])
 REFUSED = Gauge("resapermis_bus_refused", "Streams and consumers that the server does not let be as they must")
 ROUNDED = Gauge("resapermis_bus_checked_seconds", "When all was last looked through, in seconds since 1970")
+PENDING = Gauge(
+    "resapermis_bus_pending",
+    "Messages that a durable consumer has not acknowledged yet, when bus-admin last looked",
+    ["consumer", "source", "stream"],
+)
 log = structlog.get_logger()
 
 
@@ -74,11 +79,14 @@ async def _ensure_stream(js: JetStreamContext, wanted: StreamConfig) -> None:
 
 async def _ensure_consumer(js: JetStreamContext, durable: Durable, wanted: ConsumerConfig) -> None:
     try:
-        found = (await js.consumer_info(durable.stream_name, durable.name)).config
+        info = await js.consumer_info(durable.stream_name, durable.name)
     except nats.js.errors.NotFoundError:
         await js.add_consumer(durable.stream_name, wanted)
         _made("consumer", durable.name)
         return
+    waiting = PENDING.labels(durable.service, durable.source, durable.stream)
+    waiting.set((info.num_pending or 0) + (info.num_ack_pending or 0))
+    found = info.config
     differing = [field for field in OF_A_CONSUMER if getattr(found, field) != getattr(wanted, field)]
     # A single one the server gives back as `filter_subject`.
     if sorted(found.filter_subjects or [found.filter_subject or ">"]) != sorted(wanted.filter_subjects or []):

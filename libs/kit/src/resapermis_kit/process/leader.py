@@ -7,11 +7,12 @@ position, the outbox's unique numbers and the services' own versions decide then
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import sqlalchemy as sa
 import structlog
-from prometheus_client import Gauge
+from prometheus_client import Gauge, Histogram
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import NullPool
 
@@ -22,8 +23,23 @@ from resapermis_kit.tls.certificates import Certificates
 BEAT_SECONDS = 1.0
 MOST_SECONDS = 600.0
 """How long a round of a leader task may take: what it has not come to, after an outage say, is done in the next."""
+ROUNDS_BEFORE_LATE = 3
 LEADS = Gauge(
     "resapermis_leader", "1 while this replica leads: does what one replica does for all; alert when none leads"
+)
+TOOK = Histogram(
+    "resapermis_leader_task_seconds",
+    "Time that a round of a leader task took, by how it ended",
+    ["task", "outcome"],
+    buckets=(0.01, 0.1, 1, 10, 60, 600, 3600),
+)
+SUCCEEDED = Gauge(
+    "resapermis_leader_task_success_timestamp_seconds",
+    "When a leader task last ended well, or was begun, here",
+    ["task"],
+)
+LATE_AFTER = Gauge(
+    "resapermis_leader_task_late_after_seconds", "So long after a good end of a leader task the next is late", ["task"]
 )
 log = structlog.get_logger()
 Worker = Callable[[], Awaitable[object]]
@@ -91,11 +107,20 @@ async def every(seconds: float, name: str, work: Worker, most_seconds: float = M
     What waits for something that never comes is cancelled after `most_seconds`, as it would be if another replica led from
     now on, and is then a failure like any other.
     """
+    LATE_AFTER.labels(name).set(ROUNDS_BEFORE_LATE * seconds + most_seconds)
+    SUCCEEDED.labels(name).set_to_current_time()
     while True:
+        since, outcome = time.monotonic(), "aborted"
         try:
             async with asyncio.timeout(most_seconds):
                 await work()
+            outcome = "ok"
+            SUCCEEDED.labels(name).set_to_current_time()
         except (Failure, sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
+            outcome = "failed"
             log.warning("leader_task.failed", task=name, error_type=type(error).__qualname__)
+        finally:
+            TOOK.labels(name, outcome).observe(time.monotonic() - since)
+        if outcome == "failed":
             await asyncio.sleep(min(seconds, 5))
         await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - jitter, no secret

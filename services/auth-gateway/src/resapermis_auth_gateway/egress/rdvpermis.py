@@ -65,6 +65,11 @@ SECONDS = Histogram(
 )
 CIRCUIT = Gauge("resapermis_rdvpermis_circuit", "Circuit to RdvPermis: 0 closed, 1 half open, 2 open")
 LEAST_LEFT = Gauge("resapermis_rdvpermis_budget_left", "Calls left this minute to the employee who has fewest")
+WITHOUT_BUDGET = Counter(
+    "resapermis_rdvpermis_budget_refusals_total", "Actions not begun for want of calls in the budget", ["work"]
+)
+for _work in ("person", "background"):
+    WITHOUT_BUDGET.labels(_work)  # there from the start, at 0: Prometheus sees no increase in what begins at 1
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -269,6 +274,7 @@ class RdvPermis:
         """Set calls aside, or refuse with RDVPERMIS_BUDGET and when to come back."""
         found = self.budget.reserve(access.employee, access.school_id, calls, self.clock(), urgent=urgent)
         if isinstance(found, float):
+            WITHOUT_BUDGET.labels("person" if urgent else "background").inc()
             raise Failure(Code.CODE_RDVPERMIS_BUDGET, "the call budget is used up", retry_at=self.moment(found))
         return found
 

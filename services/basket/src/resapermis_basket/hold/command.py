@@ -35,6 +35,8 @@ from resapermis_kit.rpc.peers import may_have_acted
 SLOT_TAKEN = refusals.slot_taken()
 HOLDS = Counter("resapermis_hold_lines_total", "Lines asked for, by what became of them at once", ["outcome"])
 _lines_that = functools.cache(HOLDS.labels)
+for _outcome in (State.HELD, State.ASKING, State.REFUSED, State.RELEASED, "refused_by_us"):
+    _lines_that(_outcome)  # there from the start, at 0: Prometheus sees no increase in what begins at 1
 MOST_REFUSED = 50
 """Late holds in one statement."""
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Generic, TypeVar
 
 from cachetools import TTLCache
+from prometheus_client import Gauge, Histogram
 
 from resapermis_basket.domain.line import Slot
 from resapermis_kit.errors import Code, Failure
@@ -38,6 +39,12 @@ LONGEST_WAIT_SECONDS = 5.0
 """Who is in no batch by then, or when too little of their deadline is left, is refused: too many came."""
 REMEMBERED_SECONDS = 10.0
 REMEMBERED_MOST = 20_000
+WAITING = Gauge("resapermis_hold_queue_waiting", "Holds that wait for a batch")
+WAITED = Histogram(
+    "resapermis_hold_queue_seconds",
+    "Time that a hold waited for its batch",
+    buckets=(0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
 
 
 class Queued(Generic[H, R]):
@@ -100,6 +107,7 @@ class HoldQueue(Generic[H, R]):
         self._present += 1
         self._idle.clear()
         self._waiting.append(one)
+        WAITING.set(len(self._waiting))
         self._wake()
         try:
             yield one
@@ -156,6 +164,7 @@ class HoldQueue(Generic[H, R]):
                 self._take(one)
                 batch.append(one)
         self._waiting.extendleft(reversed(passed))
+        WAITING.set(len(self._waiting))
         if batch:
             loop = asyncio.get_running_loop()
             # A context of nobody's: what goes together is not the first one's own.
@@ -167,6 +176,7 @@ class HoldQueue(Generic[H, R]):
 
     def _take(self, one: Queued[H, R]) -> None:
         one.permit = True
+        WAITED.observe(_now() - one.since)
         self._permits -= 1
         self._asking |= dict.fromkeys(one.slot_ids, one)
         self._watch(one, STUCK_SECONDS)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from prometheus_client import Counter
+
 from resapermis.verdict.v1.verdict_pb2 import Verdict
 from resapermis_basket import events
 from resapermis_basket.dependencies import Dependencies
@@ -11,8 +13,16 @@ from resapermis_basket.judgement import verdicts
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc.auth import Principal
+from resapermis_rules.words import RULE_IDS
 
 _C = Code
+REFUSED_BY = Counter(
+    "resapermis_rule_refusals_total",
+    "Refusals of lines and acts, or in checks beforehand, for each rule against",
+    ["rule"],
+)
+for _rule in RULE_IDS:
+    REFUSED_BY.labels(_rule)  # there from the start, at 0: Prometheus sees no increase in what begins at 1
 GONE_CODES = frozenset({"PANIER_INCONNU", "CRENEAU_PAS_DANS_LE_PANIER"})
 """RdvPermis no longer has the line in our basket."""
 _OF_RULE = {
@@ -35,6 +45,8 @@ def of_rules(verdicts: Sequence[Verdict]) -> Failure:
     """Our rules' refusal with every verdict that stands against; retry_at when all of them open by themselves."""
     against = [verdict for verdict in verdicts if not verdict.allowed]
     rules = sorted({verdict.rule for verdict in against})
+    for rule in rules:
+        REFUSED_BY.labels(rule if rule in RULE_IDS else "other").inc()
     code = _OF_RULE.get(rules[0], _C.CODE_RULE_REFUSED) if len(rules) == 1 else _C.CODE_RULE_REFUSED
     if rules == ["R-PUBLISHED"] and against[0].facts.get("status") == "TAKEN":
         code = _C.CODE_SLOT_TAKEN  # the mirror has seen it in others' hands

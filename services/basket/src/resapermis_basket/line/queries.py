@@ -5,11 +5,13 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from google.protobuf.message import Message
+from prometheus_client import Counter
 
 from resapermis_basket.domain.line import (
     Change,
@@ -28,10 +30,17 @@ from resapermis_basket.domain.line import (
 from resapermis_basket.line.counters import lock_school, move_counters
 from resapermis_basket.tables import ALIVE, groups, lines
 from resapermis_kit.database.sql_file import sql_file
-from resapermis_kit.database.transaction import Tx
+from resapermis_kit.database.transaction import Tx, after_commit
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
 
+MOVED = Counter(
+    "resapermis_line_changes_total",
+    "Lines that came to a state; what a hold obtained at once: hold_lines_total",
+    ["state"],
+)
+for _state in State:
+    MOVED.labels(_state)  # there from the start, at 0: Prometheus sees no increase in what begins at 1
 _SQL = sql_file("resapermis_basket.line", "statements.sql")
 _INSERT, _UPDATE = sa.text(_SQL["insert_lines"]), sa.text(_SQL["update_lines"])
 _KEEP, _PASS = sa.text(_SQL["keep_judgements"]), sa.text(_SQL["pass_judgements"])
@@ -325,4 +334,11 @@ async def write_changes(
     heirs = {line.slot.id: line.id for line in new}
     await pass_judgements(tx, {line.id: heirs[line.slot.id] for line in written if line.slot.id in heirs})
     await outbox.add(tx, now, *messages)
+    after_commit(tx, partial(_count, changes))
     return written + new
+
+
+def _count(changes: Sequence[Change]) -> None:
+    for change in changes:
+        if change.before is None or change.before.state is not change.after.state:
+            MOVED.labels(change.after.state).inc()

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.iam.v1 import iam_pb2
@@ -41,6 +41,13 @@ UNREACHED = UUID("8f0c7c1e-3b0f-4b0e-9d36-2b7e1f5a6c44")
 SEARCH_MAIL_LIFE = timedelta(hours=1)
 log = structlog.get_logger()
 MAILS = Counter("resapermis_mails_total", "Mails by how a try ended; alarm on `dead`", ["audience", "outcome"])
+for _audience in (Audience.ACCOUNT, Audience.CANDIDATE):
+    for _outcome in ("sent", "refused", "gone", "dead", "put_off"):
+        MAILS.labels(_audience.value, _outcome)  # there from the start: Prometheus sees no increase in what begins at 1
+DUE = Gauge(
+    "resapermis_mails_due", "Mails whose time has come and that were not tried yet, when the leader last looked"
+)
+OLDEST = Gauge("resapermis_mails_due_oldest_seconds", "For how long the oldest of them has been due")
 
 
 def pause(attempts: int) -> timedelta:
@@ -85,6 +92,13 @@ class Deliveries:
             except ServerUnavailable as away:
                 for delivery in waiting:
                     await self._put_off(delivery, f"server {away.args[0]}")
+
+    async def measure(self) -> None:
+        """Set the gauges of what is due and was not tried yet: what one round leaves, the next one takes."""
+        async with transaction(self._engine) as tx:
+            many, seconds = await queries.waiting_deliveries(tx, self._now())
+        DUE.set(many)
+        OLDEST.set(seconds)
 
     async def _due(self, *audiences: Audience) -> list[DueDelivery]:
         async with transaction(self._engine) as tx:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
-from prometheus_client import Gauge
+from prometheus_client import Gauge, Histogram
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
@@ -41,6 +41,14 @@ OVERLAP = timedelta(seconds=10)
 """Polls of others commit a moment after the time they carry."""
 SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=1)
 LATEST = Gauge("resapermis_polls_wanted", "Centres that the planner polls, by why", ["why"])
+AGES = Histogram(
+    "resapermis_poll_age_seconds",
+    "Age of the answer that a planned poll is to replace, by why the centre is polled",
+    ["why"],
+    buckets=(10, 30, 60, 90, 120, 240, 480, 900, 1800, 3600, 7200, 14400),
+)
+for _why in PollReason:
+    AGES.labels(_why.name.lower())
 log = structlog.get_logger()
 SearchCriteria = Callable[
     [Sequence[PlaceInterest], datetime],
@@ -87,6 +95,10 @@ class PollPlanner:
         chosen = self._schedule.next(now, self._tokens, self._most)
         if await self._ask_tokens(now) and len(chosen) < self._most:
             chosen += self._schedule.next(now, self._tokens, self._most - len(chosen), again=True)
+        for _, poll in chosen:
+            why, age = self._schedule.why(poll), self._schedule.age(poll, now)
+            if why is not None and age is not None:
+                AGES.labels(why.name.lower()).observe(age)
         await asyncio.gather(*(self._poll(school_id, poll) for school_id, poll in chosen))
 
     async def _learn(self, now: datetime) -> None:

@@ -206,6 +206,11 @@ class PollSchedule:
         state = self._states.get(poll)
         return None if state is None else state.queue.why
 
+    def age(self, poll: Poll, now: datetime) -> float | None:
+        """Seconds since a poll was last answered; None: it never was, or nobody wants it."""
+        state = self._states.get(poll)
+        return max(0.0, now.timestamp() - state.since) if state is not None and state.answered else None
+
     @property
     def places(self) -> Sequence[CentreGroup]:
         """The centres, by category group, that somebody wants polled."""

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from prometheus_client import Histogram
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
@@ -46,6 +47,11 @@ from resapermis_scheduling_rules.search.freshness import Freshness, Window
 from resapermis_scheduling_rules.search.page import Judged, PageJudge, PageWriter
 from resapermis_scheduling_rules.search.queries import SearchShape
 
+AGES = Histogram(
+    "resapermis_search_age_seconds",
+    "Age of the oldest slot on a search's first page, as RdvPermis last answered",
+    buckets=(15, 30, 60, 120, 300, 600, 1800, 3600, 14400),
+)
 STATUS = {status.value: status for status in Status}
 
 
@@ -247,6 +253,8 @@ class SlotSearch:
             lambda place: standing.quota(place, usage.get(place, 0), parameters_in(place.department)),
         )
         found = await self._page(wanted, scope, judge, standing.school.point)
+        if wanted.after is None and found.slots:
+            AGES.observe(max(0.0, (now - min(judged.slot.seen_at for judged in found.slots)).total_seconds()))
         response = pb.SearchSlotsResponse(incomplete=window.incomplete, incomplete_reason=window.reason)
         if window.oldest_seen_at is not None:
             response.oldest_seen_at.CopyFrom(wire.timestamp(window.oldest_seen_at))

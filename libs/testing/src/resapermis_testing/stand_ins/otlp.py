@@ -34,7 +34,7 @@ class SpanReceiver(trace_service_pb2_grpc.TraceServiceServicer):
         self._requests: list[Any] = []
         self._lock = threading.Lock()
         self._server = grpc.server(ThreadPoolExecutor(2))
-        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(self, self._server)
+        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(self, self._server)  # type: ignore[no-untyped-call]
         self.port = self._server.add_insecure_port(f"{host}:0")
         self._server.start()
 

@@ -1,0 +1,1 @@
+"""What stands in for what others run, where a test needs to see what came there."""

@@ -1,0 +1,1 @@
+"""What operators look at: metrics, rules, runbooks and dashboards, held together."""
