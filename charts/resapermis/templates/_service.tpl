@@ -9,6 +9,7 @@
 RESAPERMIS_NATS_URL: {{ include "resapermis.natsUrls" $root | quote }}
 RESAPERMIS_NATS_MONITOR: {{ include "resapermis.natsMonitors" $root | quote }}
 RESAPERMIS_TLS_DIR: /run/tls
+RESAPERMIS_TLS_DENIED_SERIALS: /run/denied/denied-serials
 RESAPERMIS_METRICS_LISTEN: 0.0.0.0:{{ .service.listens.metrics }}
 RESAPERMIS_LOG_LEVEL: {{ $root.Values.pods.logLevel }}
 {{- if has "otlp" .service.reaches }}{{ with $root.Values.outside.otlp.url }}
@@ -40,6 +41,7 @@ RESAPERMIS_PEER_{{ . | upper | replace "-" "_" }}: dns:///{{ include "resapermis
 {{- define "resapermis.files" -}}
 {{- $root := .root -}}
 - {{ include "resapermis.certificateFiles" (dict "root" $root "certificate" .service.certificate) }}
+- { name: denied, path: /run/denied, configMap: {{ include "resapermis.name" $root }}-denied-serials }
 {{- if .service.database }}
 {{ include "resapermis.databaseFiles" (dict "root" $root "database" .service.database "role" "") }}
 {{- /* Of the gateway's Secret the public keys alone: it has them in one piece with the private one. */}}

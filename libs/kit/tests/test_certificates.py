@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,9 @@ from resapermis_kit.rpc.auth import Verifier
 from resapermis_kit.rpc.authorization import Authorizer
 from resapermis_kit.rpc.server import Server
 from resapermis_kit.tls.certificates import Certificates, Unusable
+from resapermis_kit.tls.credentials import LOOKED_UP_SECONDS, RenewedChannel
 from resapermis_testing.certificates import Authority, modern_only, spoken
+from resapermis_testing.eventually import eventually
 from resapermis_testing.profile import tries
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -62,6 +64,8 @@ class World:
     server: Server
     certificates: Certificates
     """The server's."""
+    replica: Callable[[Replays], Awaitable[Server]]
+    """Starts another server of mandate."""
     time: list[dt.datetime]
     denied: list[Denial] = field(default_factory=list)
 
@@ -88,10 +92,15 @@ async def world(tmp_path: Path, principal_keys: tuple[Path, Path], authorizer: A
         authority.sign(tmp_path / name, name)
     certificates = Certificates(tmp_path / "mandate", now=lambda: time[0])
     verifier, servicer = Verifier(principal_keys[1], "mandate"), Replays()
-    server = Server("127.0.0.1:0", certificates, verifier, authorizer, denied.append)
-    server.add(events_pb2_grpc.add_EventsServiceServicer_to_server, servicer, "resapermis.events.v1.EventsService")
-    await server.start()
-    yield World(tmp_path, authority, servicer, server, certificates, time, denied)
+
+    async def replica(answers: Replays) -> Server:
+        server = Server("127.0.0.1:0", certificates, verifier, authorizer, denied.append)
+        server.add(events_pb2_grpc.add_EventsServiceServicer_to_server, answers, "resapermis.events.v1.EventsService")
+        await server.start()
+        return server
+
+    server = await replica(servicer)
+    yield World(tmp_path, authority, servicer, server, certificates, replica, time, denied)
     await server.stop(0)
 
 
@@ -117,6 +126,37 @@ async def test_a_server_and_its_client_are_renewed_while_both_run(world: World) 
         assert world.servicer.serials[-1] not in {before, 0}
         world.servicer.go_on.set()
         await waiting
+
+
+async def test_a_replica_that_came_since_is_asked_once_the_name_was_looked_up_again(world: World) -> None:
+    """As where one is added to a Deployment. What is under way at the replica before comes to its end, and nothing fails."""
+    another = Replays()
+    second = await world.replica(another)
+    addresses, seconds = [world.server.port], [0.0]
+
+    def opened(credentials: grpc.ChannelCredentials) -> grpc.aio.Channel:
+        target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in addresses)
+        options = [("grpc.ssl_target_name_override", "mandate"), ("grpc.service_config", peers.ROUND_ROBIN)]
+        return grpc.aio.secure_channel(target, credentials, options=options)
+
+    async with RenewedChannel(world.caller(), opened, lambda: seconds[0]) as channel:
+        waiting = asyncio.create_task(world.ask(channel, wait=True))
+        await world.servicer.began.wait()
+        addresses.append(second.port)
+        seconds[0] = LOOKED_UP_SECONDS - 1
+        for _ in range(6):
+            await world.ask(channel)
+        assert another.serials == []
+        seconds[0] = LOOKED_UP_SECONDS
+
+        async def found() -> bool:
+            await world.ask(channel)
+            return bool(another.serials)
+
+        await eventually(found)
+        world.servicer.go_on.set()
+        await waiting
+    await second.stop(0)
 
 
 @pytest.mark.req("S-17")

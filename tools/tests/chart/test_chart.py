@@ -1,11 +1,6 @@
 """What the chart gives each process, what it refuses to render, and that its copies are what they come from."""
 
-import asyncio
-import json
-import os
 import re
-import subprocess
-from collections.abc import Iterator
 from copy import deepcopy
 from importlib import import_module
 from pathlib import Path
@@ -17,15 +12,11 @@ import pytest
 from chart import generated, readme, sums, table
 from chart.helm import APIS, CHART, TRIAL, NotRendered, Object, render, rendered, size
 from chart.objects import Pods, kinds, named, pods
-from devstack.components import BUS_ADMIN, KEYSETS, NATS, SERVICES, Service
+from devstack.components import BUS_ADMIN, KEYSETS, SERVICES, Service
 from devstack.settings import ROOT
-from resapermis_kit.database import durability
 from resapermis_kit.process.http import probes
 from resapermis_kit.process.settings import BusSettings, ServiceSettings
 from resapermis_kit.process.telemetry import Health
-from resapermis_kit.tls.certificates import Certificates
-from resapermis_testing.eventually import eventually
-from resapermis_testing.ports import free_port
 
 pytestmark = pytest.mark.req("P-02", "P-04")
 OF_THE_IMAGE = {"RESAPERMIS_POLICIES"}
@@ -92,6 +83,11 @@ def test_every_file_that_a_setting_names_is_mounted(service: Service, department
         for volume in one.spec["volumes"]
         if "secret" in volume
         for item in volume["secret"]["items"]
+    } | {
+        f"{mounts[volume['name']]}/{key}"
+        for volume in one.spec["volumes"]
+        if "configMap" in volume
+        for key in named(department, "ConfigMap", volume["configMap"]["name"])["data"]
     }
     named_files = {
         value for name, value in one.environment().items() if value.startswith("/run/") and name != "RESAPERMIS_TLS_DIR"
@@ -120,61 +116,6 @@ async def test_each_probe_of_a_process_is_answered_by_the_kit(department: list[O
         health.started = False
         assert (await web.get(container["livenessProbe"]["httpGet"]["path"])).status_code == 200
         assert (await web.get(container["readinessProbe"]["httpGet"]["path"])).status_code == 503
-
-
-@pytest.fixture
-def nats(department: list[Object], tls: Path, tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """The chart's own configuration in a real server, with ports and folders of this machine; no cluster."""
-    client, monitor = free_port(), free_port()
-    text = named(department, "ConfigMap", "resapermis-nats")["data"]["nats.conf"]
-    text = re.sub(r"(?s)\ncluster \{.*\n\}\n?", "\n", text)
-    here = {
-        "0.0.0.0:4222": f"127.0.0.1:{client}",
-        "0.0.0.0:8222": f"127.0.0.1:{monitor}",
-        '"/data"': json.dumps(str(tmp_path / "data")),
-        "/run/tls": str(tls / "audit"),
-        "/run/nats/nats.pid": str(tmp_path / "nats.pid"),
-    }
-    for before, after in here.items():
-        assert before in text
-        text = text.replace(before, after)
-    (tmp_path / "nats.conf").write_text(text, encoding="utf-8")
-    environment = {**os.environ, **deployment(department, NATS).environment(), "SERVER_NAME": "resapermis-nats-0"}
-    program = Path(ROOT, ".venv", "bin", "nats-server")
-    server = subprocess.Popen([program, "--config", tmp_path / "nats.conf"], env=environment, stderr=subprocess.DEVNULL)
-    yield monitor, server
-    server.kill()
-    server.wait()
-
-
-async def answer(web: httpx2.AsyncClient, path: str) -> int:
-    """Its status; 0 while nobody listens."""
-    try:
-        return (await web.get(path)).status_code
-    except httpx2.TransportError:
-        return 0
-
-
-async def test_the_server_takes_its_configuration_and_answers_its_probes(
-    nats: tuple[int, subprocess.Popen[bytes]], department: list[Object], tls: Path
-) -> None:
-    monitor, server = nats
-    context = Certificates(tls / "basket").client_context("test")
-    container = deployment(department, NATS).spec["containers"][0]
-    probes = [container[kind]["httpGet"] for kind in ("startupProbe", "livenessProbe", "readinessProbe")]
-    paths = {probe["path"] for probe in probes}
-    assert {probe["scheme"] for probe in probes} == {"HTTPS"}
-    async with httpx2.AsyncClient(base_url=f"https://127.0.0.1:{monitor}", verify=context) as web:
-
-        async def started() -> bool:
-            assert server.poll() is None, "nats-server refuses the configuration"
-            return await answer(web, "/healthz") == 200
-
-        await eventually(started)
-        assert {await answer(web, path) for path in paths} == {200}
-    told = await asyncio.to_thread(durability.jetstream, f"https://127.0.0.1:{monitor}", context)
-    assert durability.writes_first(told)
-    assert told["config"]["max_storage"] == 8 * 2**30
 
 
 REFUSED = {

@@ -1,6 +1,7 @@
 """gRPC's TLS by the process's certificates: what a server shows to who comes, and channels that go on after a renewal."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -14,6 +15,9 @@ HANDSHAKES = Counter(
     "resapermis_rpc_handshakes",
     "Handshakes that others began with this server; compare `resapermis_rpc_connections_total`",
 )
+LOOKED_UP_SECONDS = 900.0
+"""After so long a peer's name is looked up again; each time is a handshake with every replica, which `ManyHandshakes` counts. Not by the server's own end of old connections (max_connection_age): of calls that
+begin in that moment some fail, and a command that fails so may have acted."""
 ENDS_SECONDS = 60.0
 """How long calls go on that were under way on a connection with the certificates before: no call lives longer."""
 
@@ -80,29 +84,37 @@ def _server_configuration(material: Material) -> grpc.ServerCertificateConfigura
 
 
 class RenewedChannel(grpc.aio.Channel):
-    """A channel that opens its connections anew once our certificates were renewed.
+    """A channel behind which another stands from time to time: once our certificates were renewed, and every quarter of an hour.
 
-    gRPC reads credentials once a channel, so that behind this one stands another after each renewal. Calls under way on the
-    one before come to their end; stubs that were made of this one need not be made again.
+    gRPC reads credentials once a channel, and looks up a peer's replicas when it has lost one of them: of one that came since
+    it hears from a new channel alone. Calls under way on the one before come to their end; stubs that were made of this one
+    need not be made again.
     """
 
     def __init__(
-        self, certificates: Certificates, opened: Callable[[grpc.ChannelCredentials], grpc.aio.Channel]
+        self,
+        certificates: Certificates,
+        opened: Callable[[grpc.ChannelCredentials], grpc.aio.Channel],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`opened` makes a channel, which connects at its first call."""
-        self._certificates, self._opened = certificates, opened
+        self._certificates, self._opened, self._monotonic = certificates, opened, monotonic
         self._material = certificates.material
-        self._channel = opened(channel_credentials(self._material))
+        self._credentials = channel_credentials(self._material)
+        self._channel, self._since = opened(self._credentials), monotonic()
         self._ending: set[asyncio.Task[None]] = set()
 
     def current(self) -> grpc.aio.Channel:
         """The channel of now, for one call."""
-        if self._certificates.material is not self._material:
+        renewed, now = self._certificates.material is not self._material, self._monotonic()
+        if renewed or now - self._since >= LOOKED_UP_SECONDS:
             ending = asyncio.get_running_loop().create_task(self._channel.close(ENDS_SECONDS))
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
-            self._material = self._certificates.material
-            self._channel = self._opened(channel_credentials(self._material))
+            if renewed:
+                self._material = self._certificates.material
+                self._credentials = channel_credentials(self._material)
+            self._channel, self._since = self._opened(self._credentials), now
         return self._channel
 
     async def __aenter__(self) -> Self:
