@@ -23,10 +23,10 @@ namespace: {{ .root.Release.Namespace }}
 labels: {{- include "resapermis.labels" . | nindent 2 }}
 {{- end }}
 
-{{- /* An image by its digest. A dict: root, image. */}}
+{{- /* An image by its digest. A dict: root, image, digest ("": that of image.digests). */}}
 {{- define "resapermis.image" -}}
 {{- $where := printf "%s/%s" .root.Values.image.registry .image | trimPrefix "/" -}}
-{{- with get .root.Values.image.digests .image -}}
+{{- with default (get .root.Values.image.digests .image) .digest -}}
 {{ $where }}@{{ . }}
 {{- else -}}
 {{ $where }}:{{ required (printf "image.digests.%s: say which image by its digest (image.tag is for trials)" .image) .root.Values.image.tag }}

@@ -214,11 +214,28 @@ def test_migrations_come_before_all_else_in_an_upgrade_and_beside_the_database_a
 
 
 def test_a_queue_adds_replicas_and_slowly_takes_them_away(national: list[Object]) -> None:
-    scaler = named(national, "HorizontalPodAutoscaler", "resapermis-auth-gateway")["spec"]
-    assert [metric["type"] for metric in scaler["metrics"]] == ["Resource", "Pods"]
     exported = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "services").glob("*/src/**/*.py"))
-    assert f'"{scaler["metrics"][1]["pods"]["metric"]["name"]}"' in exported
-    assert "replicas" not in named(national, "Deployment", "resapermis-auth-gateway")["spec"]
+    queued = set()
+    for one in kinds(national, "HorizontalPodAutoscaler"):
+        name, spec = one["metadata"]["name"], one["spec"]
+        assert "replicas" not in named(national, "Deployment", name)["spec"]
+        assert (
+            spec["behavior"]["scaleUp"]["stabilizationWindowSeconds"]
+            < spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"]
+        )
+        assert spec["metrics"][0]["resource"]["name"] == "cpu"
+        for metric in spec["metrics"][1:]:
+            queued.add(name)
+            assert f'"{metric["pods"]["metric"]["name"]}"' in exported
+    assert queued == {"resapermis-auth-gateway", "resapermis-basket"}
+
+
+def test_a_service_that_is_held_stays_on_its_image_and_its_database_is_migrated_by_the_new_one() -> None:
+    old = f"sha256:{'f' * 64}"
+    objects = rendered("department", given={"services.egress.held": f'"{old}"'}, upgrade=True)
+    assert deployment(objects, "egress").containers[0]["image"].endswith(old)
+    assert not deployment(objects, "auth-gateway").containers[0]["image"].endswith(old)
+    assert not [one for one in pods(objects) if one.component == "migrate" and one.containers[0]["image"].endswith(old)]
 
 
 def test_first_steps_run_once_with_a_right_to_create_secrets_and_no_other() -> None:
