@@ -18,6 +18,9 @@ up: setup ## run the platform on http://localhost:8080 (RESAPERMIS_PORT) until C
 demo: setup ## do a driving school's main job on a fresh stack, step by step
 	@exec $(PY) tools/demo.py
 
+compose-demo: setup ## the same on docker-compose.yml's containers, over TLS, with walls and ports tried (ARGS=--keep)
+	@cd tools && exec ../$(PY) -m containers.demo $(ARGS)
+
 test: setup ## run every test: Python, web units, browser
 	@exec $(PY) tools/run_tests.py $(ARGS)
 

@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
-from demo import CATEGORY, DEPARTMENT, Demo, free_base, until
+from demo import CATEGORY, DEPARTMENT, Demo, Places, free_base, until
 from devstack.background import BackgroundStack
 from devstack.components import SERVICES
 from devstack.stack import Stack
@@ -102,7 +102,8 @@ def main() -> int:
         settings = {"PYTHONPATH": str(RECORDER), "CROSSINGS_DIR": str(written)}
         with BackgroundStack(Stack(home / "home", free_base(), settings=settings)) as background:
             runs = {
-                act: crossed(_run(background.stack, written, do)) for act, do in _acts(Demo(background.stack)).items()
+                act: crossed(_run(background.stack, written, do))
+                for act, do in _acts(Demo(Places.of(background.stack))).items()
             }
     edge = runs.pop(EDGE)
     counted = {act: sorted_by_place(files, edge) for act, files in runs.items()}

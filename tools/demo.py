@@ -14,6 +14,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,8 @@ def until(ask: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) 
 class School:
     """A school's browser: cookie, CSRF token, and the words of each answer."""
 
-    def __init__(self, url: str) -> None:
-        self.web = httpx.Client(base_url=url, timeout=20, follow_redirects=False)
+    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
+        self.web = httpx.Client(base_url=url, timeout=20, follow_redirects=False, transport=transport)
         self.csrf = ""
 
     def sign_in(self, username: str, password: str) -> dict[str, Any]:
@@ -104,14 +105,34 @@ class School:
         return response.json() if response.content else {}
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where a stack is reached: the web face, the sandbox, the mail catcher's page; and what carries requests there."""
+
+    web: str
+    sandbox: str
+    mail: str
+    transport: Callable[[], httpx.BaseTransport | None] = lambda: None
+
+    @classmethod
+    def of(cls, stack: Stack) -> "Places":
+        """Those of a stack on loopback."""
+        return cls(stack.url, stack.settings.sandbox_url, f"http://localhost:{stack.ports.mail_web}")
+
+    def client(self, url: str = "") -> httpx.Client:
+        """A client without cookies of any other."""
+        return httpx.Client(base_url=url, timeout=20, transport=self.transport())
+
+
 class Demo:
     """The steps, in order; each returns the sentence that is shown."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, places: Places) -> None:
         """Clients of the platform, of RdvPermis' controls and of the mail catcher."""
-        self.school = School(stack.url)
-        self.state = httpx.Client(base_url=f"{stack.settings.sandbox_url}/control", timeout=20)
-        self.mailbox = httpx.Client(base_url=f"http://localhost:{stack.ports.mail_web}", timeout=20)
+        self.places = places
+        self.school = School(places.web, places.transport())
+        self.state = places.client(f"{places.sandbox}/control")
+        self.mailbox = places.client(places.mail)
         self.candidates: list[str] = []
         self.mandates: list[str] = []
         self.chosen: list[dict[str, Any]] = []
@@ -177,10 +198,11 @@ class Demo:
 
         def links() -> list[str]:
             text = json.dumps(self.mailbox.get("/api/mails").json())
-            return sorted(set(re.findall(r"http://localhost:\d+/[A-Za-z0-9/_-]*mandat[A-Za-z0-9/_?=&.-]*", text)))
+            page = re.escape(self.places.sandbox) + r"/[A-Za-z0-9/_-]*mandat[A-Za-z0-9/_?=&.-]*"
+            return sorted(set(re.findall(page, text)))
 
         for link in until(lambda: links() if len(links()) >= 2 else None, "two mails with a link"):
-            with httpx.Client(timeout=20) as home:
+            with self.places.client() as home:
                 page = home.get(link)
                 need(page.status_code == 200, "the candidate's page", page.status_code)
                 form = re.search(r'<form[^>]*action="([^"]*)"', page.text)
@@ -354,6 +376,19 @@ class Demo:
         return "session and tokens are gone"
 
 
+def morning(places: Places) -> bool:
+    """Do every step, a line each; False, and no further step, where one does not hold."""
+    for title, step in Demo(places).steps():
+        since = time.monotonic()
+        try:
+            outcome = step()
+        except (Broken, httpx.HTTPError, KeyError, IndexError, ValueError) as reason:
+            print(f"✕ {title:<36}{time.monotonic() - since:6.2f} s  {type(reason).__name__}: {reason}", flush=True)
+            return False
+        print(f"✓ {title:<36}{time.monotonic() - since:6.2f} s  {outcome}", flush=True)
+    return True
+
+
 def free_base() -> int:
     """A base port whose whole range is free."""
     try:
@@ -384,17 +419,7 @@ def main() -> int:
         since = time.monotonic()
         with BackgroundStack(Stack(home, base)) as background:
             print(f"  {'start the platform':<36}{time.monotonic() - since:6.2f} s", flush=True)
-            for title, step in Demo(background.stack).steps():
-                since = time.monotonic()
-                try:
-                    outcome = step()
-                except (Broken, httpx.HTTPError, KeyError, IndexError, ValueError) as reason:
-                    print(
-                        f"✕ {title:<36}{time.monotonic() - since:6.2f} s  {type(reason).__name__}: {reason}", flush=True
-                    )
-                    failed = True
-                    break
-                print(f"✓ {title:<36}{time.monotonic() - since:6.2f} s  {outcome}", flush=True)
+            failed = not morning(Places.of(background.stack))
     except (CannotStart, Broken) as reason:
         print(f"the stack cannot start: {reason}", file=sys.stderr)
         failed = True

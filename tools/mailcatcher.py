@@ -4,7 +4,8 @@ GET /            the list, newest first            GET /mails/<n>        one mai
 GET /api/mails   everything as JSON                GET /mails/<n>/html   one mail's HTML part, without scripts
 DELETE /api/mails forgets them all
 
-Prints one line per mail: what it is about and the domain it goes to, never to whom.
+Prints one line per mail: what it is about and the domain it goes to, never to whom. With --tls mails are taken after
+STARTTLS alone, and the page is https.
 """
 
 import argparse
@@ -13,17 +14,20 @@ import html
 import json
 import re
 import signal
+import ssl
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http import HTTPStatus
+from pathlib import Path
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 KEPT = 2000
 """Older mails are forgotten, so that a long bench does not fill the memory."""
 LARGEST_BYTES = 2 * 1024 * 1024
+MODERN_SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20"
 PAGE_HEADERS = "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; img-src data:\r\nX-Content-Type-Options: nosniff\r\n"
 
 
@@ -167,27 +171,48 @@ def _address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-async def run(smtp: tuple[str, int], web: tuple[str, int]) -> None:
+def tls_of(folder: Path) -> ssl.SSLContext:
+    """TLS 1.2 or newer with the certificate of `folder` (tls.pem, tls.key)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(MODERN_SUITES)
+    context.load_cert_chain(folder / "tls.pem", folder / "tls.key")
+    return context
+
+
+async def run(smtp: tuple[str, int], web: tuple[str, int], tls: ssl.SSLContext | None = None) -> None:
     """Catch mails until SIGTERM."""
     box, loop, leave = Box(), asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, leave.set)
 
     def session() -> SMTP:
-        return SMTP(box, hostname="mail.localhost", enable_SMTPUTF8=True, data_size_limit=LARGEST_BYTES, loop=loop)
+        return SMTP(
+            box,
+            hostname="mail.localhost",
+            enable_SMTPUTF8=True,
+            data_size_limit=LARGEST_BYTES,
+            loop=loop,
+            tls_context=tls,
+            require_starttls=tls is not None,
+        )
 
     servers = (
         await loop.create_server(session, *smtp),
-        await asyncio.start_server(lambda reader, writer: serve_http(box, reader, writer), *web),
+        await asyncio.start_server(lambda reader, writer: serve_http(box, reader, writer), *web, ssl=tls),
     )
-    await leave.wait()
-    for server in servers:
-        server.close()
+    try:
+        await leave.wait()
+    finally:
+        for server in servers:
+            server.close()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--smtp", default="127.0.0.1:8083", help="host:port to catch mails on")
     parser.add_argument("--web", default="127.0.0.1:8082", help="host:port of the page")
+    parser.add_argument("--tls", type=Path, help="folder with tls.pem and tls.key: then nothing is taken in clear")
     arguments = parser.parse_args()
-    asyncio.run(run(_address(arguments.smtp), _address(arguments.web)))
+    context = tls_of(arguments.tls) if arguments.tls else None
+    asyncio.run(run(_address(arguments.smtp), _address(arguments.web), context))

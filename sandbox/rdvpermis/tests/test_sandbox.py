@@ -8,7 +8,7 @@ import uvicorn
 from rdvpermis_sandbox import snapshot
 from rdvpermis_sandbox.app import Sandbox
 from rdvpermis_sandbox.control.faults import ConnectionCut
-from rdvpermis_sandbox.settings import Settings
+from rdvpermis_sandbox.settings import Settings, read
 
 pytestmark = pytest.mark.req("P-06")
 
@@ -99,3 +99,12 @@ async def test_the_truth_survives_a_restart(school, tmp_path):
     again = Sandbox(Settings(state_file=str(file)), lambda: datetime(2026, 11, 24, 10, tzinfo=UTC), lambda: "x")
     assert again.state.booked[one] == exam
     assert again.state.truth.accesses == school.sandbox.state.truth.accesses
+
+
+def test_its_clients_secret_may_stand_in_a_file(tmp_path):
+    file = tmp_path / "secret"
+    file.write_text("drawn\n")
+    assert read({"RDVPERMIS_CLIENT_SECRET_FILE": str(file), "RDVPERMIS_CLIENT_SECRET": "other"}).client_secret == "drawn"
+    assert read({"RDVPERMIS_CLIENT_SECRET": "other"}).client_secret == "other"
+    with pytest.raises(FileNotFoundError):
+        read({"RDVPERMIS_CLIENT_SECRET_FILE": str(tmp_path / "none")})

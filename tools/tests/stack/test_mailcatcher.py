@@ -49,3 +49,42 @@ def test_a_page_shows_a_hostile_subject_as_text():
 
 def test_an_unknown_mail_is_not_found():
     assert answer(Box(), "GET", "/mails/7")[0] is HTTPStatus.NOT_FOUND
+
+
+async def test_with_tls_nothing_is_taken_in_clear(tmp_path, a_port):
+    import asyncio
+    import ssl
+    from datetime import UTC, datetime
+    from urllib.request import urlopen
+
+    from devstack.certificates import Leaf, ensure_certificates
+    from mailcatcher import run, tls_of
+
+    ensure_certificates(tmp_path, {"mail": Leaf(asks=False)}, datetime.now(UTC))
+    port = a_port()
+    catching = asyncio.create_task(run(("127.0.0.1", port), ("127.0.0.1", port + 1), tls_of(tmp_path / "mail")))
+    trust = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+
+    def send(context):
+        with smtplib.SMTP("localhost", port) as smtp:
+            if context is not None:
+                smtp.starttls(context=context)
+            smtp.sendmail("a@resapermis.example", ["zoe@ecole.example"], "Subject: Bonjour\n\nBonjour\n")
+
+    def page():
+        with urlopen(f"https://localhost:{port + 1}/api/mails", context=trust) as reply:
+            return json.load(reply)
+
+    try:
+        while not catching.done():
+            try:
+                await asyncio.to_thread(send, trust)
+            except ConnectionRefusedError:
+                continue
+            break
+        with pytest.raises(smtplib.SMTPSenderRefused, match="STARTTLS"):
+            await asyncio.to_thread(send, None)
+        assert [mail["subject"] for mail in await asyncio.to_thread(page)] == ["Bonjour"]
+    finally:
+        catching.cancel()
+        await asyncio.gather(catching, return_exceptions=True)

@@ -5,11 +5,15 @@ import os
 import secrets
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import uvicorn
 
 from rdvpermis_sandbox import settings
 from rdvpermis_sandbox.app import Sandbox
+
+MODERN_SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""Of TLS 1.2; nothing older is spoken."""
 
 
 def main() -> int:
@@ -18,6 +22,7 @@ def main() -> int:
     chosen = settings.read(os.environ)
     sandbox = Sandbox(chosen, lambda: datetime.now(UTC), lambda: secrets.token_urlsafe(32))
     host, _, port = chosen.listen.rpartition(":")
+    tls = Path(chosen.tls_dir) if chosen.tls_dir else None
     uvicorn.run(
         sandbox.asgi,
         host=host,
@@ -28,6 +33,9 @@ def main() -> int:
         server_header=False,
         log_level="warning",
         timeout_graceful_shutdown=3,
+        ssl_certfile=tls / "tls.pem" if tls else None,
+        ssl_keyfile=str(tls / "tls.key") if tls else None,
+        ssl_ciphers=MODERN_SUITES,
     )
     return 0
 

@@ -123,13 +123,16 @@ class Sandbox:
 
     async def _send_mails(self) -> None:
         server = urlsplit(self.settings.smtp_url)
+        demanded = server.scheme == "smtp+starttls"
         while True:
             mail = await self.outgoing.get()
             message = EmailMessage()
             message["From"], message["To"], message["Subject"] = "rdvpermis@sandbox.example", mail.to, mail.subject
             message.set_content(mail.text)
             try:
-                await aiosmtplib.send(message, hostname=server.hostname, port=server.port, start_tls=False, timeout=10)
+                await aiosmtplib.send(
+                    message, hostname=server.hostname, port=server.port, start_tls=demanded, timeout=10
+                )
             except (aiosmtplib.SMTPException, OSError) as failure:
                 LOG.warning("mandate mail not sent: %s; read it in /control/mails", type(failure).__name__)
                 continue

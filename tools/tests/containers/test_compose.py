@@ -10,25 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from devstack.components import BUS_ADMIN, MAIL, NATS, POSTGRES, SANDBOX, SERVICES, Service
+from containers.prepared import INSIDE, OUTSIDE
+from containers.walls import CALLS, FRONT, GRAFANA, LEAD_OUT, OTEL, PROMETHEUS, THE_WORLD, USED_BY_ALL, may_meet, pair
+from devstack.components import BUS_ADMIN, MAIL, NATS, POSTGRES, SANDBOX, SERVICES, Outside, Service
 from devstack.settings import ROOT
 
-FRONT, OTEL, PROMETHEUS, GRAFANA = "front", "otel", "prometheus", "grafana"
-USED_BY_ALL = frozenset({POSTGRES, NATS, OTEL, PROMETHEUS})
-"""They meet in the network of each process that uses them; Prometheus asks the process."""
-CALLS: Mapping[str, tuple[str, ...]] = {
-    **{one.name: (*one.calls, POSTGRES, NATS, OTEL) for one in SERVICES},
-    "egress": (POSTGRES, NATS, OTEL, SANDBOX),
-    "notification": (*next(one.calls for one in SERVICES if one.name == "notification"), POSTGRES, NATS, OTEL, MAIL),
-    BUS_ADMIN: (NATS, OTEL),
-    PROMETHEUS: (*(one.name for one in SERVICES), BUS_ADMIN),
-    GRAFANA: (PROMETHEUS,),
-    FRONT: ("auth-gateway", PROMETHEUS, GRAFANA),
-    SANDBOX: (FRONT, MAIL),  # as the world: it comes in by the one door
-}
-LEAD_OUT = {FRONT, "egress", "notification"}
-THE_WORLD = {SANDBOX, MAIL}
-"""What a real deployment has outside."""
+HOME = "${RESAPERMIS_COMPOSE_HOME:-./.resapermis/compose}"
 
 
 @pytest.fixture
@@ -37,20 +24,11 @@ def compose() -> dict[str, Any]:
     return found
 
 
-def pair(one: str, other: str) -> frozenset[str]:
-    return frozenset({one, other})
-
-
-def may_call() -> set[frozenset[str]]:
-    called = {pair(caller, callee) for caller, callees in CALLS.items() for callee in callees if callee != caller}
-    return called | {pair(*two) for two in combinations(USED_BY_ALL, 2)}
-
-
 def members(compose: Mapping[str, Any]) -> dict[str, set[str]]:
     """Network → who is in it; a service's migration is counted as the service."""
     found: dict[str, set[str]] = {name: set() for name in compose["networks"]}
     for name, service in compose["services"].items():
-        for network in service["networks"]:
+        for network in service.get("networks", ()):
             found[network].add(name.removeprefix("migrate-"))
     return found
 
@@ -59,18 +37,43 @@ def meet(compose: Mapping[str, Any]) -> set[frozenset[str]]:
     return {pair(*two) for inside in members(compose).values() for two in combinations(inside, 2)}
 
 
+def test_the_table_of_places_outside_says_who_leads_out() -> None:
+    reaching = {place: {one.name for one in SERVICES if place in one.reaches} for place in Outside}
+    assert reaching == {
+        Outside.ISSUER: {"egress"},
+        Outside.RDVPERMIS: {"egress"},
+        Outside.SMTP: {"notification"},
+        Outside.OTLP: {one.name for one in SERVICES},
+    }
+    assert {FRONT, "egress", "notification"} == LEAD_OUT
+    assert {caller for caller, callees in CALLS.items() if SANDBOX in callees} == {"egress"}
+    assert {caller for caller, callees in CALLS.items() if MAIL in callees} == {"notification", SANDBOX}
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_a_process_is_told_the_places_outside_that_it_reaches_and_no_other_knows_its_way(
+    compose: dict[str, Any], service: Service
+) -> None:
+    given = set(compose["services"][service.name]["environment"])
+    names = {place.value for place in service.reaches}
+    assert names <= given
+    # The web face compares tokens with the issuer's name, and asks it nothing.
+    assert {place.value for place in Outside} & given - {Outside.ISSUER.value} == names - {Outside.ISSUER.value}
+
+
 def leading_out(compose: Mapping[str, Any]) -> set[str]:
     internal = {name for name, network in compose["networks"].items() if (network or {}).get("internal") is True}
     return {
         name
         for name, service in compose["services"].items()
-        if not set(service["networks"]) <= internal
-        or {"network_mode", "extra_hosts", "pid", "privileged"} & set(service)
+        if not set(service.get("networks", ())) <= internal
+        or {"extra_hosts", "pid", "privileged"} & set(service)
+        or service.get("network_mode", "none") != "none"
     }
 
 
 def test_who_shares_a_network_is_who_may_call(compose: dict[str, Any]) -> None:
-    assert meet(compose) == may_call()
+    assert meet(compose) == may_meet()
 
 
 def test_only_the_door_egress_and_notification_are_in_a_network_that_leads_out(compose: dict[str, Any]) -> None:
@@ -104,7 +107,7 @@ def test_a_service_in_one_network_too_many_is_seen(
 ) -> None:
     wrong = deepcopy(compose)
     wrong["services"][who]["networks"].append(network)
-    assert meet(wrong) > may_call()
+    assert meet(wrong) > may_meet()
     assert (who in leading_out(wrong)) == lead_out
 
 
@@ -114,7 +117,7 @@ def test_a_network_that_is_no_longer_internal_and_one_too_few_are_seen(compose: 
     assert "auth-gateway" in leading_out(wrong)
     few = deepcopy(compose)
     few["services"]["mandate"]["networks"].remove("mandate-egress")
-    assert may_call() - meet(few) == {pair("mandate", "egress")}
+    assert may_meet() - meet(few) == {pair("mandate", "egress")}
 
 
 def settings_of(service: Service) -> type[Any]:
@@ -144,18 +147,64 @@ def test_each_process_mounts_the_keys_and_the_certificate_of_itself_alone(compos
     found = {
         (name, kept[1], kept[2])
         for name, volume in volumes(compose)
-        if (kept := re.match(r"\./\.resapermis/compose/(keys|tls)/([^/:]+)", volume))
+        if (kept := re.match(re.escape(HOME) + r"/(keys|tls|public)/([^/:]+)(?=:)", volume))
     }
     own = {(one.name, kind, one.name) for one in SERVICES for kind in ("keys", "tls")}
-    assert found == own | {(NATS, "tls", NATS), (BUS_ADMIN, "tls", "operator")}
+    beside = {(one, "tls", one) for one in (POSTGRES, NATS, OTEL, PROMETHEUS, GRAFANA)}
+    public = {
+        (FRONT, "public", "resapermis.localhost"),
+        (SANDBOX, "public", "rdvpermis.localhost"),
+        (MAIL, "public", MAIL),
+    }
+    authorities = {(FRONT, "tls", "ca.pem"), ("egress", "public", "ca.pem"), ("notification", "public", "ca.pem")}
+    migrations = {(one.name, "tls", "ca.pem") for one in SERVICES if one.migrates}
+    keys = {(name, "keys", name) for name in (POSTGRES, SANDBOX, "databases")}
+    assert found == own | beside | public | authorities | migrations | keys | {(BUS_ADMIN, "tls", "operator")}
+    assert {name for _, kind, name in found if kind == "tls"} - {"ca.pem"} == set(INSIDE)
+    assert {name for _, kind, name in found if kind == "public"} - {"ca.pem"} == set(OUTSIDE)
 
 
-def test_a_migration_is_given_its_database_and_nothing_else(compose: dict[str, Any]) -> None:
+def test_a_migration_is_given_its_owners_database_url_and_nothing_else(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         if name.startswith("migrate-"):
-            own = name.removeprefix("migrate-")
             assert service["environment"] == {"RESAPERMIS_DATABASE_URL_FILE": "/run/database-url"}
-            assert service["volumes"] == [f"./.resapermis/compose/keys/{own}/database-url:/run/database-url:ro"]
+            assert service["volumes"] == [
+                f"{HOME}/keys/{name}/database-url:/run/database-url:ro",
+                f"{HOME}/tls/ca.pem:/run/tls/ca.pem:ro",
+            ]
+
+
+def test_no_secret_is_in_the_environment_and_everybody_runs_without_rights(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        for variable, value in service.get("environment", {}).items():
+            secret = re.search("SECRET|PASSWORD|KEY", variable)
+            assert not secret or variable.endswith("_FILE") or str(value).startswith("/run/"), (name, variable)
+        assert service["cap_drop"] == ["ALL"]
+        assert service["read_only"] is True
+        assert service["user"].startswith("${RESAPERMIS_UID:-65532}")
+        assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_every_connection_that_the_file_names_is_tls(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        for variable, value in service.get("environment", {}).items():
+            assert not re.search(r"(?:^|-)(?:http|smtp|nats)://", str(value)), (name, variable)
+            # By a file (verify-full: test_prepared.py), or by the socket.
+            assert not re.search("postgresql://[^/]*@[^/]", str(value)), (name, variable)
+
+
+def test_what_is_not_ours_is_a_setting_with_a_pinned_default(compose: dict[str, Any]) -> None:
+    ours = re.compile(r"resapermis/[a-z-]+")
+    for name, service in compose["services"].items():
+        if not ours.fullmatch(service["image"]):
+            assert re.fullmatch(
+                r"\$\{RESAPERMIS_[A-Z]+_IMAGE:-docker\.io/[a-z/-]+:v?[0-9.]+(-alpine)?\}", service["image"]
+            ), name
+
+
+def test_the_file_is_one_that_docker_compose_1_reads(compose: dict[str, Any]) -> None:
+    """Its schema knows no `name` at the top; the project is named in `.env`."""
+    assert {word for word in compose if not word.startswith("x-")} == {"services", "networks"}
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
@@ -179,6 +228,7 @@ def test_the_web_face_believes_the_door_alone_which_replaces_what_browsers_say_o
     door = (ROOT / "deploy" / "front" / "haproxy.cfg").read_text(encoding="utf-8")
     assert "http-request set-header X-Forwarded-For %[src]" in door
     assert "log " not in re.sub("#.*", "", door)
+    assert re.findall(r"(?m)bind :(\d+)$", door) == ["8080"]  # which only leads to https
     published = {port.rpartition(":")[2] for port in compose["services"][FRONT]["ports"]}
     assert set(re.findall(r"bind :(\d+)", door)) == published
     assert {name.partition(":")[0] for name in re.findall(r"(?m)^ +server \S+ (\S+)", door)} == set(CALLS[FRONT])
