@@ -3,8 +3,9 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -14,11 +15,13 @@ from journey import DrivingSchool, TheState, exam_day, until
 from rolling.door import Door, ThroughTheDoor
 from run.office import Office
 
+from demo import Broken
 from devstack.components import SERVICES
 from devstack.settings import Settings
 from resapermis.events.v1 import events_pb2, events_pb2_grpc
 from resapermis_kit.errors import Failure
 from resapermis_kit.rpc import peers
+from resapermis_kit.tls.certificates import Certificates
 
 DEPARTMENTS = ("094", "075")
 SCHOOLS, SLOTS, PEOPLE = 2, 10, 4
@@ -26,17 +29,21 @@ SCHOOLS, SLOTS, PEOPLE = 2, 10, 4
 HOLD_SECONDS = 15
 ASKER = "audit"
 """Whose certificate the callers over gRPC have: it may have every source repeat its events."""
-BETWEEN_QUESTIONS_SECONDS = 0.25
+BETWEEN_QUESTIONS_SECONDS, BETWEEN_VISITS_SECONDS = 0.25, 0.5
 
 
 class Load:
-    """Four schools and a caller of every source. `door` is where browsers go."""
+    """Four schools, two that come and go, and a caller of every source. `door` is where browsers go."""
 
     def __init__(self, settings: Settings, door: Door, seed: int) -> None:
         """Nobody has come yet."""
         self.state = TheState(settings.sandbox_url)
         self.offices: list[Office] = []
         self.rpcs: Counter[str] = Counter()
+        self.said: list[str] = []
+        """What stood against a sign-in."""
+        self.broken: list[str] = []
+        """Of this load itself."""
         self._settings, self._door, self._seed = settings, door, seed
         self._end = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -76,11 +83,19 @@ class Load:
 
     def begin(self) -> None:
         """From now on, until `stop`."""
-        self._threads = [threading.Thread(target=office.work, name=office.school.id) for office in self.offices]
-        self._threads += [threading.Thread(target=self._search, args=(office.school,)) for office in self.offices[:2]]
-        self._threads.append(threading.Thread(target=lambda: asyncio.run(self._ask_all()), name="gRPC"))
+        work: list[Callable[[], None]] = [office.work for office in self.offices]
+        work += [partial(self._search, office.school) for office in self.offices[:2]]
+        work += [partial(self._come_and_go, (department, SCHOOLS + 1)) for department in DEPARTMENTS]
+        work.append(lambda: asyncio.run(self._ask_all()))
+        self._threads = [threading.Thread(target=self._do, args=(one,)) for one in work]
         for thread in self._threads:
             thread.start()
+
+    def _do(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - shown in the report: a load that ended early shows nothing
+            self.broken.append(f"{type(error).__name__}: {error}")
 
     def stop(self) -> None:
         """Have all come to an end, and wait for it."""
@@ -109,10 +124,27 @@ class Load:
                     status = "NO_ANSWER"
                 self.rpcs[f"search {status}"] += 1
 
+    def _come_and_go(self, name: tuple[str, int]) -> None:
+        """Somebody signs in, looks at the basket and signs out, again and again; whichever faces they meet on the way."""
+        while not self._end.wait(BETWEEN_VISITS_SECONDS):
+            try:
+                school = self._school(name)
+                try:
+                    school.get("/api/v1/basket")
+                    school.act("POST", "/auth/logout")
+                finally:
+                    school.web.close()
+            except (Broken, AssertionError, KeyError, httpx2.HTTPError) as failed:
+                self.rpcs["sign-in FAILED"] += 1
+                self.said.append(f"{name}: {type(failed).__name__}: {str(failed)[:300]}")
+            else:
+                self.rpcs["sign-in 200"] += 1
+
     async def _ask_all(self) -> None:
         sources = [service for service in SERVICES if service.face != "egress"]
+        certificates = Certificates(self._settings.tls / ASKER)
         channels = {
-            service.name: peers.channel(self._settings.address(service), self._settings.tls / ASKER, service.name)
+            service.name: peers.channel(self._settings.address(service), certificates, service.name)
             for service in sources
         }
         try:

@@ -52,7 +52,17 @@ SIDE_BY_SIDE_SECONDS = 2.0
 SETTLED_SECONDS = 90.0
 MIGRATION_TRIES = 3
 HOPS = ("from", "next")
-TROUBLE = ("UNAVAILABLE", "DEADLINE", "INTERNAL", "NO_ANSWER", "OVERLOADED", "UNAUTHENTICATED", "FORBIDDEN", "lost")
+TROUBLE = (
+    "UNAVAILABLE",
+    "DEADLINE",
+    "INTERNAL",
+    "NO_ANSWER",
+    "OVERLOADED",
+    "UNAUTHENTICATED",
+    "FORBIDDEN",
+    "FAILED",
+    "lost",
+)
 """What an upgrade must not make anybody see; a 5xx without a code too."""
 
 
@@ -191,7 +201,7 @@ def judged(upgrade: Upgrade) -> dict[str, Any]:
     unexplained = [one for one in history.check(history.soften(operations)) if not one.explained]
     lines = sorted({op.line for op in operations if op.line})
     missing = asyncio.run(acknowledged(upgrade.urls["basket"], lines))
-    broken = [f"{office.school.id}: {office.broken}" for office in offices if office.broken]
+    broken = upgrade.load.broken + [f"{office.school.id}: {office.broken}" for office in offices if office.broken]
     answers = upgrade.load.counted()
     trouble = troubles(answers)
     wrong = (unexplained, missing, broken, trouble, upgrade.late)
@@ -204,11 +214,11 @@ def judged(upgrade: Upgrade) -> dict[str, Any]:
         "lines_acknowledged": len(lines),
         "lines_missing": missing,
         "histories": {"operations": len(operations), "unexplained": len(unexplained)},
-        "offices_broken": broken,
+        "load_broken": broken,
         "events_late": upgrade.late,
         "invariants": report.as_json(),
         "phases": upgrade.phases,
-        "said": upgrade.platform.said,
+        "said": [*upgrade.load.said, *upgrade.platform.said],
     }
 
 
