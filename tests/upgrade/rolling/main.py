@@ -14,6 +14,7 @@ from typing import Any
 
 import asyncpg
 import history
+import structlog
 from rolling import next_release, traffic
 from rolling.door import Door
 from rolling.load import Load
@@ -284,6 +285,7 @@ def main(given: Sequence[str]) -> int:
     asked = parser.parse_args(given)
     if unknown := set(asked.hops) - set(HOPS):
         parser.error(f"no such hop: {', '.join(sorted(unknown))}")
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is the report's
     report = run(asked.hops, asked.seed, keep=asked.keep)
     sys.stdout.write(json.dumps(report, indent=2) + "\n")
     return 0 if report["holds"] else 1
