@@ -17,6 +17,7 @@ from devstack.settings import ROOT
 from resapermis_kit.events.streams import connect, jetstream, missing
 from resapermis_kit.process import bus_keeper
 from resapermis_kit.process.topology import Topology
+from resapermis_kit.tls.certificates import Certificates
 from resapermis_testing.nats import Nats
 from resapermis_testing.ports import free_port
 
@@ -43,7 +44,7 @@ async def connected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Async
         async with asyncio.timeout(10):
             while True:
                 with contextlib.suppress(OSError):
-                    clients.append(await connect(server.url, tls / name, name))
+                    clients.append(await connect(server.url, Certificates(tls / name), name))
                     return clients[-1]
                 await asyncio.sleep(0.02)
 
