@@ -113,6 +113,8 @@ async def test_what_differs_is_brought_to_its_configuration_and_keeps_what_it_ha
     info, consumer = await js.stream_info(STREAM), await js.consumer_info(STREAM, DURABLE)
     assert (info.config.subjects, info.config.max_age, info.state.messages) == (["resapermis.mandate.v1.*"], 604800, 1)
     assert (consumer.config.ack_wait, consumer.num_pending) == (30, 1)
+    waiting = {"consumer": "audit", "source": SOURCE, "stream": EVENTS}
+    assert REGISTRY.get_sample_value("resapermis_bus_pending", waiting) == 1
     before = counted("changed", "stream"), counted("changed", "consumer")
     assert await ensure(js, TOPOLOGY, 1) == []
     assert before == (counted("changed", "stream"), counted("changed", "consumer"))

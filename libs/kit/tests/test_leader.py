@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from prometheus_client import REGISTRY
 
 from resapermis_kit.process import leader
 from resapermis_testing.eventually import eventually
@@ -128,3 +129,36 @@ async def test_a_round_that_never_ends_is_cut_off_and_the_next_begins() -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert cut == begun
+
+
+@pytest.mark.req("P-03")
+async def test_rounds_are_counted_by_how_they_ended_and_a_good_one_is_dated() -> None:
+    def counted(outcome: str) -> float:
+        labels = {"task": "counted", "outcome": outcome}
+        return REGISTRY.get_sample_value("resapermis_leader_task_seconds_count", labels) or 0
+
+    def dated() -> float:
+        return REGISTRY.get_sample_value("resapermis_leader_task_success_timestamp_seconds", {"task": "counted"}) or 0
+
+    ends: list[float] = []
+
+    async def work() -> None:
+        ends.append(dated())
+        if len(ends) < 3:
+            raise OSError
+        if len(ends) > 3:
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(leader.every(0.01, "counted", work, most_seconds=60))
+    await eventually(lambda: _is_reached(ends, 4))
+    assert (counted("failed"), counted("ok")) == (2, 1)
+    assert ends[0] == ends[1] == ends[2] < ends[3]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert counted("aborted") == 1
+    late = REGISTRY.get_sample_value("resapermis_leader_task_late_after_seconds", {"task": "counted"})
+    assert late == pytest.approx(60.03)
+
+
+async def _is_reached(rounds: list[float], many: int) -> bool:
+    return len(rounds) >= many

@@ -1,6 +1,7 @@
 """A trace goes on where an event is handled, over the bus; whose trace that is, and what a span may not keep."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import REGISTRY
 
 from resapermis_kit.clock import utc_now
 from resapermis_kit.database.transaction import Tx
@@ -121,3 +123,23 @@ def test_whether_a_strangers_trace_is_recorded_is_our_own_word(drawn: float, *, 
 )
 def test_what_is_no_trace_begins_none(written: str) -> None:
     assert not trace.get_current_span(begun_outside(written, 1, lambda: 0.0)).get_span_context().is_valid
+
+
+@pytest.mark.req("P-03")
+async def test_the_age_of_each_event_is_measured_once_it_is_handled(make_engine: MakeEngine) -> None:
+    labels = {"source": SOURCE, "stream": "events"}
+
+    def measured() -> tuple[float, float]:
+        name = "resapermis_event_age_seconds"
+        found = [REGISTRY.get_sample_value(f"{name}_{one}", labels) for one in ("count", "sum")]
+        return found[0] or 0, found[1] or 0
+
+    source, sink = await make_engine("kit_sample"), await make_engine("kit_sample")
+    await publish(source, Outbox(SOURCE), "a", "b")
+    hour_ago = [replace(one, occurred_at=one.occurred_at - timedelta(hours=1)) for one in await events_of(source)]
+    before = measured()
+    for _ in range(2):  # the second time they are no news
+        await handler(sink, source).handle(hour_ago)
+    after = measured()
+    assert after[0] == before[0] + 2
+    assert 7200 <= after[1] - before[1] < 7260

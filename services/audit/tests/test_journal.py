@@ -107,7 +107,10 @@ async def test_a_school_reads_its_records_and_proves_each(
 ) -> None:
     mine, others = [_record() for _ in range(5)], [_record("school-2") for _ in range(3)]
     await _store(engine, journal, *mine, *others)
+    before = REGISTRY.get_sample_value("resapermis_journal_lag_seconds_count") or 0
     assert await journal.integrate() == 8
+    assert REGISTRY.get_sample_value("resapermis_journal_lag_seconds_count") == before + 8
+    assert REGISTRY.get_sample_value("resapermis_journal_records") == 8
     listed = (await _call(running, "ListRecords", pb.ListRecordsRequest())).records
     assert [entry.record.id for entry in listed] == [record.id for record in reversed(mine)]
     for entry in listed:

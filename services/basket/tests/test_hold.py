@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 from basket_peers import MONTH, START, Basket, LineChanged, Record, candidate
+from prometheus_client import REGISTRY
 
 from resapermis.audit.v1.events_pb2 import Outcome
 from resapermis.basket.v1 import basket_pb2 as pb
@@ -161,8 +162,11 @@ async def test_no_slot_or_forty_are_refused_by_the_group_rule(basket: Basket, co
 @pytest.mark.req("R-09")
 async def test_a_line_refused_by_a_rule_says_which_and_when_it_opens(basket: Basket) -> None:
     basket.world.rules_against["s1"] = territory()
+    counted = {"rule": "R-TERRITORY"}
+    before = REGISTRY.get_sample_value("resapermis_rule_refusals_total", counted) or 0
     group = await basket.hold("s1", "s2")
     assert states(group) == [REFUSED, HELD]
+    assert REGISTRY.get_sample_value("resapermis_rule_refusals_total", counted) == before + 1
     refusal = group.lines[0].refusal
     assert refusal.code == Code.CODE_RULE_REFUSED
     assert [verdict.rule for verdict in refusal.verdicts] == ["R-TERRITORY"]

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 
 import pytest
 from basket_peers import MONTH, START
+from prometheus_client import REGISTRY
 
 from resapermis_basket.domain.line import Slot
 from resapermis_basket.hold.queue import (
@@ -107,7 +108,13 @@ async def test_those_of_one_moment_and_those_who_came_meanwhile_are_batches() ->
 async def test_a_batch_has_24_and_the_others_come_after_it_in_order() -> None:
     crowd = Crowd()
     crowd.judging = {0: 0.05}
-    await asyncio.gather(*crowd.come(*range(60)))
+    before = REGISTRY.get_sample_value("resapermis_hold_queue_seconds_count") or 0
+    coming = crowd.come(*range(60))
+    await settled()
+    assert REGISTRY.get_sample_value("resapermis_hold_queue_waiting") == 36
+    await asyncio.gather(*coming)
+    assert REGISTRY.get_sample_value("resapermis_hold_queue_waiting") == 0
+    assert REGISTRY.get_sample_value("resapermis_hold_queue_seconds_count") == before + 60
     assert crowd.batches == [list(range(24)), list(range(24, 48)), list(range(48, 60))]
     assert MOST_IN_BATCH == 24
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from icalendar import Calendar
 from notification_peers import SENDER, Notification
+from prometheus_client import REGISTRY
 
 from resapermis.audit.v1.events_pb2 import Outcome
 from resapermis.basket.v1.basket_pb2 import LineState, Result
@@ -127,6 +128,9 @@ async def test_a_matched_search_is_mailed_to_its_owner_and_not_an_hour_later(not
     await notification.mail_server.stop()
     await notification.receive(SearchMatched(search_id="f2", school_id="school-1", account_id="account-1", slots=2))
     notification.later = timedelta(hours=1, seconds=1)
+    await notification.deliveries.measure()
+    assert REGISTRY.get_sample_value("resapermis_mails_due") == 1
+    assert (REGISTRY.get_sample_value("resapermis_mails_due_oldest_seconds") or 0) >= 3600
     await notification.mail_server.start()
     await notification.deliveries.drain()
     assert len(notification.mail_server.mails) == 1

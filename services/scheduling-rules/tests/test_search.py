@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 import pytest
 import sqlalchemy as sa
+from prometheus_client import REGISTRY
 from scheduling_peers import DAY, NOW, MakeService, Service
 
 from resapermis.scheduling.v1 import scheduling_pb2 as pb
@@ -67,8 +68,10 @@ async def test_what_is_fresh_is_not_polled_again_and_what_is_stale_is_behind_the
     assert len(service.state.asked) == 1
     service.clock.move(seconds=2)
     service.state.gate = asyncio.Event()
+    before = REGISTRY.get_sample_value("resapermis_search_age_seconds_sum") or 0
     late = await stub.SearchSlots(search(), metadata=service.who())
     assert late.incomplete  # being looked at, and answered without waiting
+    assert REGISTRY.get_sample_value("resapermis_search_age_seconds_sum") == pytest.approx(before + 61)
     assert late.oldest_seen_at.ToDatetime(UTC) == NOW
     service.state.gate.set()
 

@@ -211,8 +211,11 @@ async def test_a_grant_without_calls_left_gives_way_to_a_colleague_with_some(
     for _ in range(2):
         await world.ask("ListBaskets", LIST)
     assert _used(responder) == ["of-a-grant", "of-a-session"]
+    counted = {"work": "background"}
+    before = REGISTRY.get_sample_value("resapermis_rdvpermis_budget_refusals_total", counted) or 0
     refused = await world.refused("ListBaskets", LIST)
     assert (refused.code, refused.retry_at is None) == (Code.CODE_RDVPERMIS_BUDGET, False)
+    assert (REGISTRY.get_sample_value("resapermis_rdvpermis_budget_refusals_total", counted) or 0) > before
 
 
 async def test_a_grant_is_found_behind_the_sessions_of_a_large_school(world: World, responder: Responder) -> None:
