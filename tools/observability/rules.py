@@ -49,12 +49,12 @@ def _rules_of(file: Path) -> Iterator[Rule]:
 
 
 def unread_files(root: Path) -> list[str]:
-    """Files of rules that Prometheus is not told of."""
+    """Files of rules that Prometheus is not told of; others of the folder are its settings."""
     told = set(rule_files(root))
     return [
         f"{file.relative_to(root)}: prometheus.yml does not name it"
         for file in sorted((root / FOLDER).glob("*.yml"))
-        if file.name != "prometheus.yml" and file not in told
+        if file not in told and "groups" in (yaml.safe_load(file.read_text(encoding="utf-8")) or {})
     ]
 
 

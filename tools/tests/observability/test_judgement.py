@@ -42,6 +42,7 @@ def tree(tmp_path: Path) -> Path:
         "services/basket/src/x/other.py": "from collections import Counter\nMANY = Counter()\nMORE = Counter('abc')\n",
         "deploy/prometheus/prometheus.yml": "rule_files: [alerts.yml]\n",
         "deploy/prometheus/alerts.yml": ALERT,
+        "deploy/prometheus/web.yml": "tls_server_config: {}\n",
         "docs/runbooks/ends.md": f"# Ends\n\nOf ends.\n\n{SECTION}\n## What they share\nMuch.\n",
     }.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
