@@ -108,8 +108,8 @@ def test_what_fits_together_is_not_complained_of(tree: Path) -> None:
         ("services/basket/src/x/end.py", '["kind"]', '["kind", "service"]', "the scrape has a label service"),
         (
             "services/basket/src/x/end.py",
-            '"resapermis_end"',
-            '"resapermis_end_total"); X = Counter("resapermis_end", "x"',
+            "buckets=(1, 2))",
+            'buckets=(1, 2))\nX = Gauge("resapermis_end_seconds", "x")',
             "made twice",
         ),
     ],
