@@ -5,12 +5,12 @@ is bounded in time and in size, whatever drips or swells.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlencode
 
 import structlog
@@ -29,37 +29,31 @@ from resapermis_auth_gateway.egress.http import (
     base_of,
     parse,
 )
-from resapermis_auth_gateway.egress.oidc import metadata
+from resapermis_auth_gateway.egress.oidc import metadata, userinfo
+from resapermis_auth_gateway.egress.oidc.answers import document, down, incomplete, json_object, sign_in_failed
 from resapermis_auth_gateway.egress.oidc.client_auth import Credentials
 from resapermis_auth_gateway.egress.oidc.id_token import (
     Expected,
     IdTokenRefused,
-    Key,
     TimeNotStated,
-    UnknownKey,
     stated_subject,
-    usable_keys,
     verify,
     verify_refreshed,
-    verify_userinfo,
 )
+from resapermis_auth_gateway.egress.oidc.keys import Keys
 from resapermis_auth_gateway.egress.oidc.logout_token import SignedOut, verify_logout
 from resapermis_auth_gateway.egress.oidc.metadata import Metadata
 from resapermis_auth_gateway.egress.oidc.person import Person, person_of
 from resapermis_auth_gateway.tokens import TokenPair
 from resapermis_kit.clock import Clock
-from resapermis_kit.errors import Code, Failure, malformed
+from resapermis_kit.errors import Failure, malformed
 from resapermis_kit.rpc.deadline import remaining_seconds
 
-T = TypeVar("T")
 OFFLINE = "offline_access"
 """The scope of refresh tokens that outlive the provider's session (OpenID Connect Core 1.0, 11)."""
 METADATA_LIVES = timedelta(hours=1)
 METADATA_SERVES = timedelta(minutes=1)
 """So much longer an old copy serves each time that the provider's document cannot be read anew."""
-KEYS_LIVE = timedelta(hours=1)
-KEYS_REST = timedelta(seconds=30)
-"""After keys were fetched for an unknown kid and it was not among them, no other unknown kid fetches for so long."""
 LARGEST_ANSWER = 512 * 1024
 log = structlog.get_logger()
 
@@ -165,9 +159,8 @@ class Provider:
         base_of(registration.issuer)
         self._http, self._ours, self._now = http, registration, now
         self._known: Metadata | None = None
-        self._known_at = self._keyed_at = self._fruitless_at = now() - timedelta(days=1)
-        self._keys: list[Key] = []
-        self._fetching = asyncio.Lock()
+        self._known_at = now() - timedelta(days=1)
+        self._keys = Keys(self._published_keys, now)
 
     @property
     def issuer(self) -> str:
@@ -204,10 +197,10 @@ class Provider:
             return str(prepare_grant_uri(endpoint, client_id, "code", **asked))
         pushed = {"response_type": "code", "client_id": client_id, **asked}
         answer = await self._post(known.pushed_authorization_request_endpoint, pushed)
-        found = _object(answer.body)
+        found = json_object(answer.body)
         request_uri = found.get("request_uri")
         if answer.status not in {HTTPStatus.CREATED, HTTPStatus.OK} or not isinstance(request_uri, str):
-            raise _down("the provider did not take a pushed authorization request")
+            raise down("the provider did not take a pushed authorization request")
         return f"{endpoint}{_joint(endpoint)}{urlencode({'client_id': client_id, 'request_uri': request_uri})}"
 
     def _proof_asked(self, prompt: str, max_age_seconds: int) -> dict[str, str]:
@@ -235,7 +228,7 @@ class Provider:
             claims = {**await self._userinfo(known, granted.access_token, str(claims["sub"])), **claims}
         person = person_of(claims, self._ours.claims)
         if not person.display_name:
-            raise _incomplete("name", "no name stated: scope `profile` missing, or it stands in claims not declared")
+            raise incomplete("name", "no name stated: scope `profile` missing, or it stands in claims not declared")
         return SignedIn(person, pair, authenticated_at)
 
     def _lacks(self, claims: Mapping[str, Any]) -> bool:
@@ -263,7 +256,7 @@ class Provider:
         asked_at = self._now()
         answer = await self._post(known.token_endpoint, form | {"redirect_uri": self._ours.redirect_uri})
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise _down("the token endpoint failed")
+            raise down("the token endpoint failed")
         if answer.status != HTTPStatus.OK:
             raise sign_in_failed("the provider refused the code")
         try:
@@ -280,11 +273,11 @@ class Provider:
             max_age_seconds=self._max_age(max_age_seconds),
         )
         try:
-            claims = await self._believed(
+            claims = await self._keys.believed(
                 lambda keys: verify(granted.id_token, granted.access_token, keys, expected, self._now().timestamp())
             )
         except TimeNotStated as refused:
-            raise _incomplete("auth_time", f"ID token: {refused}") from refused
+            raise incomplete("auth_time", f"ID token: {refused}") from refused
         except IdTokenRefused as refused:
             raise sign_in_failed(f"ID token: {refused}") from refused
         return known, granted, pair, claims
@@ -296,9 +289,9 @@ class Provider:
         RDVPERMIS_DOWN when the provider surely has not used it: it may be tried again.
         """
         known = await self._metadata()
-        await self._signing_keys()  # what fails until here has used nothing up
+        await self._keys.current()  # what fails until here has used nothing up
         if remaining_seconds() < self._ours.call_seconds:
-            raise _down("too little time left for a refresh; the provider was not asked")
+            raise down("too little time left for a refresh; the provider was not asked")
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         asked_at = self._now()
         try:
@@ -307,7 +300,7 @@ class Provider:
             raise RefreshEnded("answer_lost") from None
         if answer.status == HTTPStatus.OK:
             return await self._renewed(answer, refresh_token, subject, asked_at)
-        error = _object(answer.body).get("error")
+        error = json_object(answer.body).get("error")
         if answer.status == HTTPStatus.BAD_REQUEST and error == "invalid_grant":
             raise RefreshEnded("invalid_grant")
         log.error(
@@ -316,7 +309,7 @@ class Provider:
             code=error if error in {"invalid_client", "unauthorized_client"} else "",
         )
         if answer.status in _NOT_EXECUTED or HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise _down("the provider did not refresh")
+            raise down("the provider did not refresh")
         raise RefreshEnded("answer_lost")
 
     async def _renewed(self, answer: HttpAnswer, refresh_token: str, subject: str, asked_at: datetime) -> TokenPair:
@@ -329,7 +322,7 @@ class Provider:
             seconds = self._now().timestamp()
             check = partial(verify_refreshed, granted.id_token, granted.access_token, expected=expected, now=seconds)
             try:
-                await self._believed(check)
+                await self._keys.believed(check)
             except (IdTokenRefused, Failure) as refused:
                 log.error("provider.id_token_refused", why=str(refused))
                 raise RefreshEnded("id_token_refused", granted.refresh_token or granted.access_token) from None
@@ -339,7 +332,7 @@ class Provider:
         """Revoke a token (RFC 7009), True; False where the provider offers no such thing, RDVPERMIS_DOWN when it did not take it."""
         endpoint = (await self._metadata()).revocation_endpoint
         if endpoint and (await self._post(endpoint, {"token": token})).status != HTTPStatus.OK:
-            raise _down("the provider did not revoke")
+            raise down("the provider did not revoke")
         return bool(endpoint)
 
     async def sign_out_url(self, sid: str) -> str:
@@ -362,7 +355,7 @@ class Provider:
             verify_logout, logout_token, issuer=ours.issuer, client_id=ours.credentials.client_id, now=seconds
         )
         try:
-            return await self._believed(check)
+            return await self._keys.believed(check)
         except IdTokenRefused as refused:
             raise malformed("logout_token", str(refused)) from refused
 
@@ -370,83 +363,41 @@ class Provider:
         """Read again every hour; an old copy serves while the provider is away."""
         if self._known is None or self._now() - self._known_at > METADATA_LIVES:
             try:
-                document = _document(await self._get(metadata.address_of(self._ours.issuer)))
-                found = metadata.read(document, self._ours.issuer)
+                stated = document(await self._get(metadata.address_of(self._ours.issuer)))
+                found = metadata.read(stated, self._ours.issuer)
                 self._ours.credentials.method_among(found.token_auth_methods)
             except (Failure, ValueError) as error:
                 if self._known is not None:
                     self._known_at = self._now() - METADATA_LIVES + METADATA_SERVES
                     return self._known
-                raise _down("the provider's discovery document is missing or does not fit") from error
+                raise down("the provider's discovery document is missing or does not fit") from error
             self._known, self._known_at = found, self._now()
         return self._known
 
-    async def _believed(self, check: Callable[[Sequence[Key]], T]) -> T:
-        """What `check` answers with the provider's keys; a kid that is not among them is looked for once more."""
-        keys = await self._signing_keys()
-        try:
-            return check(keys)
-        except UnknownKey:
-            newer = await self._newer_keys(keys)
-            answer = check(newer)
-            self._fruitless_at = self._now() - KEYS_REST  # it had one more: it may have another one soon
-            return answer
-
-    async def _signing_keys(self) -> list[Key]:
-        if not self._fresh_keys():
-            async with self._fetching:
-                if not self._fresh_keys():
-                    await self._fetch_keys()
-        return self._keys
-
-    def _fresh_keys(self) -> bool:
-        return bool(self._keys) and self._now() - self._keyed_at <= KEYS_LIVE
-
-    async def _newer_keys(self, than: Sequence[Key]) -> list[Key]:
-        async with self._fetching:
-            if self._keys is than and self._now() - self._fruitless_at >= KEYS_REST:
-                self._fruitless_at = self._now()
-                await self._fetch_keys()
-            return self._keys
-
-    async def _fetch_keys(self) -> None:
-        found = usable_keys(_document(await self._get((await self._metadata()).jwks_uri)))
-        if not found:
-            raise _down("the provider publishes no key that we can use")
-        self._keys, self._keyed_at = found, self._now()
+    async def _published_keys(self) -> Mapping[str, Any]:
+        return document(await self._get((await self._metadata()).jwks_uri))
 
     async def _userinfo(self, known: Metadata, access_token: str, subject: str) -> Mapping[str, Any]:
-        """Who it is, where the ID token does not state it; an answer about somebody else ends the sign-in."""
+        """Who it is, where the ID token does not state it and the provider offers to say."""
         if not known.userinfo_endpoint:
             return {}
         answer = await self._get(known.userinfo_endpoint, {"Authorization": f"Bearer {access_token}"})
-        claims = await self._signed_userinfo(answer) if _is_jwt(answer) else _document(answer)
-        if claims.get("sub") != subject:
-            raise sign_in_failed("userinfo is about somebody else")
-        return claims
-
-    async def _signed_userinfo(self, answer: HttpAnswer) -> Mapping[str, Any]:
-        """Some providers sign it for every client that registers so, and some (ProConnect) for all."""
-        expected = Expected(self._ours.issuer, self._ours.credentials.client_id)
-        token = answer.body.decode("ascii", "replace").strip()
-        try:
-            return await self._believed(lambda keys: verify_userinfo(token, keys, expected))
-        except IdTokenRefused as refused:
-            raise sign_in_failed(f"userinfo: {refused}") from refused
+        expected = Expected(self._ours.issuer, self._ours.credentials.client_id, subject=subject)
+        return await userinfo.claims_of(answer, expected, self._keys)
 
     async def _get(self, url: str, headers: Mapping[str, str] | None = None) -> HttpAnswer:
         """RDVPERMIS_DOWN when no answer comes."""
         try:
             return await self._exchange("GET", url, headers)
         except _Unknown as error:
-            raise _down("the provider does not answer") from error
+            raise down("the provider does not answer") from error
 
     async def _post(self, url: str, form: Mapping[str, str]) -> HttpAnswer:
         """Send a form with our proof; RDVPERMIS_DOWN when no answer comes, whatever became of it."""
         try:
             return await self._send(url, form)
         except _Unknown as error:
-            raise _down("the provider does not answer") from error
+            raise down("the provider does not answer") from error
 
     async def _send(self, url: str, form: Mapping[str, str]) -> HttpAnswer:
         """As `_post`, but _Unknown when the form may have arrived and no answer came."""
@@ -462,7 +413,7 @@ class Provider:
             async with asyncio.timeout(min(self._ours.call_seconds, remaining_seconds())):
                 return await self._http.exchange(method, url, headers, body, largest=LARGEST_ANSWER)
         except RequestNotSent as error:
-            raise _down("the provider cannot be reached") from error
+            raise down("the provider cannot be reached") from error
         except (ConnectionCut, AnswerLost, InvalidAnswer, TimeoutError) as error:
             raise _Unknown from error
 
@@ -471,45 +422,9 @@ _NOT_EXECUTED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAV
 """Answers of who has not begun."""
 
 
-def sign_in_failed(detail: str) -> Failure:
-    """A refusal of a sign-in; `detail` for the logs."""
-    return Failure(Code.CODE_SIGN_IN_FAILED, detail)
-
-
-def _incomplete(missing: str, detail: str) -> Failure:
-    """What the provider does not state; another sign-in would change nothing."""
-    return Failure(Code.CODE_SIGN_IN_INCOMPLETE, detail, violations=[(missing, "not stated")])
-
-
 def _moment(stated: float | None, now: datetime) -> datetime | None:
     """A time that a verified token states, never later than `now`: clocks may differ by a minute."""
     return None if stated is None else min(datetime.fromtimestamp(stated, UTC), now)
-
-
-def _down(detail: str) -> Failure:
-    return Failure(Code.CODE_RDVPERMIS_DOWN, detail)
-
-
-def _is_jwt(answer: HttpAnswer) -> bool:
-    media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return answer.status == HTTPStatus.OK and media_type == "application/jwt"
-
-
-def _document(answer: HttpAnswer) -> Mapping[str, Any]:
-    """The JSON object of a good answer; RDVPERMIS_DOWN for anything else."""
-    found = _object(answer.body)
-    if answer.status != HTTPStatus.OK or not found:
-        raise _down("the provider's answer is an error, or no JSON object")
-    return found
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    """A JSON object; empty for anything else."""
-    try:
-        found = parse(body)
-    except ValueError:
-        return {}
-    return found if isinstance(found, Mapping) else {}
 
 
 def _joint(endpoint: str) -> str:
