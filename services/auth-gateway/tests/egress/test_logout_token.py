@@ -48,6 +48,7 @@ def _token(party: RelyingParty, changes: Mapping[str, Any], header: Mapping[str,
         ({"sub": GONE}, "", "provider-session-1"),
         ({"aud": ["resapermis"]}, "employee-1", "provider-session-1"),
         ({"events": {EVENT: {}, "https://idp.test/more": {"a": 1}}}, "employee-1", "provider-session-1"),
+        ({"events": {EVENT: {}, "revoke_offline_access": True}}, "employee-1", "provider-session-1"),  # Keycloak's
     ],
 )
 async def test_who_signed_out_is_known(party: RelyingParty, changes: Any, subject: str, session: str) -> None:
