@@ -4,6 +4,8 @@ from pathlib import Path
 
 import grpc
 import pytest
+import stamina
+from structlog.testing import capture_logs
 
 from resapermis.rdvpermis.v1 import rdvpermis_pb2 as rdv
 from resapermis.rdvpermis.v1 import rdvpermis_pb2_grpc as rpc
@@ -43,6 +45,37 @@ async def test_a_call_that_found_no_connection_was_not_sent(tls: Path, target: s
             await peers.call(stub.CreateMandate, rdv.CreateMandateRequest(), principal="")
     assert away.value.code == Code.CODE_UNAVAILABLE
     assert not may_have_acted(away.value)
+
+
+async def test_that_a_peer_is_away_is_said_once_and_that_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a start at which many questions wait for a peer, one line; none of them a warning."""
+    monkeypatch.setattr(peers, "_AWAY", set())
+    up = False
+
+    async def search(_: object, **__: object) -> str:
+        if not up:
+            raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata())
+        return "found"
+
+    async def ask(peer: str = "") -> object:
+        return await peers.ask(search, rdv.SearchMandatesRequest(), principal="", peer=peer)
+
+    with capture_logs() as logged, stamina.set_testing(True, attempts=2):
+        for _ in range(3):
+            with pytest.raises(Failure) as away:
+                await ask()
+            assert away.value.code == Code.CODE_UNAVAILABLE
+        with pytest.raises(Failure):
+            await ask("mandate")
+        up = True
+        assert [await ask(), await ask(), await ask("mandate")] == ["found"] * 3
+    said = [(one["event"], one["peer"], one["log_level"]) for one in logged if one["event"].startswith("peer.")]
+    assert said == [
+        ("peer.away", "resapermis.rdvpermis.v1", "info"),
+        ("peer.away", "mandate", "info"),
+        ("peer.back", "resapermis.rdvpermis.v1", "info"),
+        ("peer.back", "mandate", "info"),
+    ]
 
 
 async def test_with_too_little_time_left_nothing_is_asked(tls: Path) -> None:

@@ -1,6 +1,7 @@
 """The process as it is deployed: ready, consumes what basket publishes on NATS, posts, mails, drains."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -125,6 +126,10 @@ async def test_a_booking_published_on_the_bus_is_in_the_inbox_and_in_the_mail(
         assert process.stdout is not None
         logged = (await process.stdout.read()).decode()
         assert '"ready"' in logged
+        said = [json.loads(line) for line in logged.splitlines()]
+        away = [(one["peer"], one["level"]) for one in said if one["event"] == "peer.away"]
+        assert sorted(away) == [("basket", "info"), ("scheduling-rules", "info")], "once each, and no warning"
+        assert "retry_scheduled" not in logged
         assert "@" not in logged
         assert "Zoé" not in logged
     finally:

@@ -66,7 +66,7 @@ class Process:
     async def repeat(self, source: str, request: events_pb2.ReplayRequest) -> events_pb2.ReplayResponse:
         """Ask a source to repeat events, as this service itself."""
         stub = events_pb2_grpc.EventsServiceStub(self.peer(source))
-        answer: events_pb2.ReplayResponse = await peers.ask(stub.Replay, request, timeout=5, principal="")
+        answer: events_pb2.ReplayResponse = await peers.ask(stub.Replay, request, timeout=5, principal="", peer=source)
         return answer
 
     def consume(

@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBasedTraceIdRatio
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from stamina.instrumentation import PrometheusOnRetryHook, set_on_retry_hooks
 
 from resapermis_kit.errors import Failure
 from resapermis_kit.process.settings import BusSettings
@@ -64,6 +65,7 @@ def configure(service: str, settings: BusSettings, certificates: Certificates) -
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
+    set_on_retry_hooks([PrometheusOnRetryHook])  # counted; `peers.ask` says once that a peer is away
     logging.basicConfig(level=logging.WARNING, format='{"level":"%(levelname)s","logger":"%(name)s","event":"library"}')
     resource = Resource.create({"service.name": service, "service.namespace": "resapermis"})
     if settings.otlp_endpoint:

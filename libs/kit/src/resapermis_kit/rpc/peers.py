@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 import stamina
+import structlog
 from google.protobuf.message import Message
 from opentelemetry.propagate import inject
 
@@ -26,6 +27,9 @@ _OPEN = frozenset(
     }
 )
 """Answers that egress gives before it asks RdvPermis, meanwhile, or after it did; each other one comes of knowing."""
+log = structlog.get_logger()
+_AWAY: set[str] = set()
+"""Peers that did not answer when they were last asked: said once each, however many questions wait for one that starts."""
 SPENT_ON_THE_WAY_SECONDS = 0.02
 """Taken off each deadline passed on, so that we can still name the culprit when the peer is late."""
 
@@ -89,24 +93,47 @@ def sent_along(seconds: float | None = None, principal: str | None = None) -> tu
     return seconds, metadata
 
 
-async def ask(method: Any, request: Message, *, timeout: float | None = None, principal: str | None = None) -> Any:  # noqa: ASYNC109
+async def ask(
+    method: Any,
+    request: Message,
+    *,
+    timeout: float | None = None,  # noqa: ASYNC109
+    principal: str | None = None,
+    peer: str = "",
+) -> Any:
     """Like `call`, for questions and for commands that carry a request id: tried again while the peer is away.
 
     At most five tries in about a second and within the deadline, only on UNAVAILABLE: as long as a channel takes to find
     a peer that has just started again. What times the tries begins after the first one: nearly all calls need no more.
+    That it is away is logged once until it is back. `peer`: what it is called there; "": as the package of the question.
     """
+    peer = peer or request.DESCRIPTOR.file.package
     try:
-        return await call(method, request, timeout=timeout, principal=principal)
+        answer = await call(method, request, timeout=timeout, principal=principal)
     except Failure as failure:
         if not is_away(failure):
             raise
         first = failure
+    else:
+        _is_back(peer)
+        return answer
+    if peer not in _AWAY:
+        _AWAY.add(peer)
+        log.info("peer.away", peer=peer)
     async for attempt in tries_while_away(max(remaining_seconds() - SPENT_ON_THE_WAY_SECONDS, 0.0)):
         with attempt:
             if attempt.num == 1:
                 raise first
-            return await call(method, request, timeout=timeout, principal=principal)
+            answer = await call(method, request, timeout=timeout, principal=principal)
+            _is_back(peer)
+            return answer
     raise AssertionError  # stamina either returns or raises
+
+
+def _is_back(peer: str) -> None:
+    if peer in _AWAY:
+        _AWAY.discard(peer)
+        log.info("peer.back", peer=peer)
 
 
 def tries_while_away(seconds: float | None = None) -> AsyncIterable[stamina.Attempt]:
