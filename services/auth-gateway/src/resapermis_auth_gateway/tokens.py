@@ -78,6 +78,8 @@ class Token:
     refresh: bytes | None = field(repr=False)
     refresh_expires_at: datetime | None
     lease_until: datetime | None
+    refused_at: datetime | None
+    """Of a grant: since when RdvPermis does not take it."""
 
     @property
     def sealed(self) -> SealedPair:

@@ -1,6 +1,7 @@
 """The egress face over real gRPC and a real database, before a RdvPermis that answers as a test sets."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -214,12 +215,21 @@ async def make_world(make_engine, serve, tls) -> AsyncIterator[MakeWorld]:
         )
         provider = Provider(client, ours, utc_now)
         box, denied = Outbox("auth-gateway"), list[Denial]()
-        token_store = TokenStore(engine, vault, provider, box, denied.append, utc_now)
+        clock = more.get("clock") or time.monotonic
+        token_store = TokenStore(engine, vault, provider, box, denied.append, utc_now, clock)
         calls = CallJournal(lambda records: box.emit(engine, utc_now(), *records), utc_now)
         budget = Budget(more.get("limits") or Limits())
         breaker = more.get("breaker") or Breaker(threshold=5, first_pause=2)
         rdvpermis = RdvPermis(
-            api, client, token_store, budget, breaker, calls, utc_now, call_seconds=more.get("call_seconds", 8.0)
+            api,
+            client,
+            token_store,
+            budget,
+            breaker,
+            calls,
+            utc_now,
+            call_seconds=more.get("call_seconds", 8.0),
+            clock=clock,
         )
         world = World(
             engine,

@@ -1,6 +1,7 @@
 """Work that nobody asked for: on whose token, for how long, and what ends a grant."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
@@ -73,7 +74,7 @@ async def _ended(world: World, reason: str, why: str) -> None:
     assert dict(record.facts) == {"reason": why, "account": str(row.account_id)}
 
 
-async def test_whose_token_it_is_rdvpermis_is_asked_once_in_ten_minutes(world: World, responder: Responder) -> None:
+async def test_whose_token_it_is_rdvpermis_is_asked_once_in_a_minute(world: World, responder: Responder) -> None:
     await world.sign_in(access="of-a-grant", grant=True)
     for _ in range(3):
         await world.ask("ListBaskets", LIST)
@@ -82,6 +83,71 @@ async def test_whose_token_it_is_rdvpermis_is_asked_once_in_ten_minutes(world: W
     used_at = (await _grant(world)).used_at
     assert now - timedelta(hours=1) < used_at <= now
     assert (used_at.minute, used_at.second, used_at.microsecond) == (0, 0, 0), "to the hour"
+
+
+@dataclass
+class Seconds:
+    """A process's clock that a test moves."""
+
+    at: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@dataclass
+class Replicas:
+    """Two of egress over one database, which remember a grant's owner, the second half a minute later than the first."""
+
+    one: World
+    two: World
+    clock: Seconds
+
+    async def once_the_first_knows(self) -> None:
+        """The first one's memory ends, and it asks; less than a second later the second has work."""
+        self.clock.at += 31
+        assert (await self.one.refused("ListBaskets", LIST)).code == Code.CODE_RECONNECT_NEEDED
+        self.clock.at += 0.99
+
+
+@pytest.fixture
+async def replicas(make_world: MakeWorld, responder: Responder) -> Replicas:
+    clock, issuer = Seconds(), f"{responder.url}/realm"
+    one = await make_world(responder.url, issuer, clock=clock)
+    two = await make_world(responder.url, issuer, clock=clock, engine=one.engine, vault=one.vault)
+    await one.sign_in(grant=True)
+    for world in (one, two):
+        await world.ask("ListBaskets", LIST)
+        clock.at += 30
+    clock.at -= 30
+    assert len(_used(responder, "/moi")) == len(_used(responder)) == 2
+    return Replicas(one, two, clock)
+
+
+@pytest.mark.req("S-04")
+@pytest.mark.parametrize("gone", ["elsewhere", "refused"])
+async def test_what_one_replica_is_told_of_a_leaver_the_other_knows_within_a_second(
+    replicas: Replicas, responder: Responder, gone: str
+) -> None:
+    there = {"id": "school-2", "nom": "École"}
+    responder.on("GET", "/moi", (200, there) if gone == "elsewhere" else (403, {"erreur": "ACTION_INTERDITE"}))
+    await replicas.once_the_first_knows()
+    assert (await replicas.two.refused("ListBaskets", LIST)).code == Code.CODE_RECONNECT_NEEDED
+    assert len(_used(responder)) == 2, "no work on that grant since"
+
+
+async def test_a_grant_that_one_replica_finds_taken_again_works_at_the_other(
+    replicas: Replicas, responder: Responder
+) -> None:
+    responder.on("GET", "/moi", (403, {"erreur": "ACTION_INTERDITE"}))
+    await replicas.once_the_first_knows()
+    assert (await replicas.two.refused("ListBaskets", LIST)).code == Code.CODE_RECONNECT_NEEDED
+    responder.on("GET", "/moi", (200, {"id": "school-1", "nom": "École"}))
+    replicas.clock.at += 59.5
+    await replicas.one.ask("ListBaskets", LIST)
+    replicas.clock.at += 0.4
+    await replicas.two.ask("ListBaskets", LIST)
+    assert len(_used(responder)) == 4
 
 
 async def test_calls_on_a_grant_are_the_systems_act_with_its_owner_as_a_fact(world: World) -> None:
@@ -173,7 +239,7 @@ async def test_a_grant_that_rdvpermis_refuses_is_not_used_and_ends_after_a_day(
     assert _used(responder) == ["of-a-session"] * 2
     assert (await _grant(world)).dead_at is None, "it may be RdvPermis' own trouble"
     await world.ask("ListBaskets", LIST)
-    assert len(_used(responder, "/moi")) == asked, "asked again in ten minutes"
+    assert len(_used(responder, "/moi")) == asked, "asked again in a minute"
     await _set(world, GRANTS, refused_at=utc_now() - timedelta(hours=25))
     later = await make_world(responder.url, f"{responder.url}/realm", engine=world.engine, vault=world.vault)
     await later.ask("ListBaskets", LIST)

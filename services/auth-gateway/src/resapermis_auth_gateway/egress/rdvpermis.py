@@ -51,8 +51,11 @@ SLOW_SECONDS = 1.0
 """A call that took longer is logged although it went well."""
 LEAST_SECONDS = 0.2
 """With less left of the caller's deadline a call does not begin."""
-OWNER_SECONDS = 600.0
-"""So long it is remembered for which school RdvPermis counts the owner of a token that works unasked."""
+OWNER_SECONDS = 60.0
+"""So long it is remembered for which school RdvPermis counts the owner of a token that works unasked.
+
+What another replica is told meanwhile counts at once: a grant that ended, or that RdvPermis refuses, says so in its row.
+"""
 OWNERS_MOST = 20_000
 log = structlog.get_logger()
 tracer = trace.get_tracer("resapermis.rdvpermis")
@@ -215,7 +218,7 @@ class RdvPermis:
         trouble: Failure | None = None
         for token in await self.token_store.by_turn(school_id, left, calls):
             try:
-                access = await self._of_its_school(await self.token_store.ready(token))
+                access = await self._of_its_school(await self.token_store.ready(token), taken=token.refused_at is None)
             except Failure as failure:
                 if failure.code not in _ANOTHER_MAY_SERVE:
                     raise
@@ -226,17 +229,18 @@ class RdvPermis:
                 return access
         raise trouble or reconnect()
 
-    async def _of_its_school(self, access: Access) -> Access | None:
-        """The token, renewed perhaps, if RdvPermis counts its owner to the school that it is kept for; asked every ten minutes.
+    async def _of_its_school(self, access: Access, *, taken: bool) -> Access | None:
+        """The token, renewed perhaps, if RdvPermis counts its owner to the school that it is kept for; asked every minute.
 
-        None where it counts them to another, and then the token is over, or takes them no longer.
+        None where it counts them to another, and then the token is over, or takes them no longer. `taken`: what the row of a
+        grant says; where that is not what is remembered here, another replica was told so since, and RdvPermis is asked.
         """
         lock = self._asking.get(access.token_id)
         if lock is None:
             lock = self._asking[access.token_id] = asyncio.Lock()
         async with lock:
             known = self._owners.get(access.token_id)
-            if known is not None:
+            if known is not None and (access.kind == "session" or known == taken):
                 return access if known else None
             try:
                 school, renewed = await self.school_of(access, urgent=False)

@@ -350,12 +350,14 @@ class TokenStore:
 
     async def confirmed(self, access: Access) -> None:
         """RdvPermis counts the owner of this token to its school: what is kept of a grant's use says so, to the hour."""
+        self._schools.pop(access.school_id, None)  # its rows say it too
         if access.kind == "grant":
             async with transaction(self._engine) as tx:
                 await grants.used(tx, access.token_id, self._now())
 
     async def not_taken(self, access: Access) -> None:
         """RdvPermis refuses whoever has this token; a grant that it refuses for a day ends."""
+        self._schools.pop(access.school_id, None)  # its rows say it too
         if access.kind != "grant":
             return
         now = self._now()
