@@ -1,7 +1,7 @@
 """A certificate authority of this stack alone, and one leaf certificate a process.
 
 Keys never leave `home/tls`; files are 0600. Leaves live seven days and are renewed when a third of that is left: a short life is
-the revocation that needs nobody (ADR 39). The authority lives ten years.
+the revocation that needs nobody (ADR 43). The authority lives ten years.
 """
 
 import os

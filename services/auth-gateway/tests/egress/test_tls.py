@@ -56,14 +56,16 @@ def test_no_setting_speaks_of_not_verifying():
 
 
 @pytest.mark.req("D-04")
-@pytest.mark.parametrize("url", ["http://rdvpermis.example.org", "http://10.0.0.8:80", "ftp://localhost", "rdv", ""])
+@pytest.mark.parametrize(
+    "url", ["http://rdvpermis.example.org", "http://sandbox", "http://10.0.0.8:80", "ftp://localhost", "rdv", ""]
+)
 def test_tokens_never_leave_in_clear(url):
     with pytest.raises(ValueError, match="https"):
         base_of(url)
 
 
 @pytest.mark.parametrize(
-    "url", ["https://rdv.example.org/", "http://localhost:1", "http://127.0.0.1:1", "http://sandbox"]
+    "url", ["https://rdv.example.org/", "http://localhost:1", "http://127.0.0.1:1", "http://rdvpermis.localhost:1"]
 )
 def test_https_and_near_places_are_fine(url):
     assert base_of(url) == url.rstrip("/")

@@ -111,6 +111,8 @@ export function reasonText(reason: string): string {
     no_school: () => t`sans école`,
     no_person: () => t`sans personne`,
     own_proposal: () => t`sa propre proposition`,
+    certificate_denied: () => t`certificat révoqué`,
+    certificate_expired: () => t`certificat expiré`,
     principal_forged: () => t`identité falsifiée`,
     principal_audience: () => t`identité destinée à un autre service`,
     principal_expired: () => t`identité périmée`,

@@ -21,6 +21,8 @@ REFUSED = Counter(
 )
 REASONS: Mapping[str, str] = {"TLS Handshake Failure": "handshake", "Authentication Failure": "unknown"}
 """NATS' own words for why it closed a connection, and ours."""
+for _why in REASONS.values():
+    REFUSED.labels(_why)  # from 0 on: else the first would be no increase
 NEWEST = 1024
 """Of those that a server closed. More within a round of bus-admin are not counted: the number says "at least"."""
 log = structlog.get_logger()

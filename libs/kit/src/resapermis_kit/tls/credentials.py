@@ -9,7 +9,7 @@ import grpc
 from prometheus_client import Counter
 
 from resapermis_kit.tls.certificates import Certificates, Material
-from resapermis_kit.tls.policy import FAILED
+from resapermis_kit.tls.policy import FAILED, KINDS
 
 HANDSHAKES = Counter(
     "resapermis_rpc_handshakes",
@@ -24,6 +24,8 @@ ENDS_SECONDS = 60.0
 
 PEER = "service"
 """What metrics of failed handshakes call our own services: gRPC tells of them with the calls that found none that succeeded."""
+for _kind in KINDS:
+    FAILED.labels(PEER, _kind)
 FAILED_KINDS = (
     ("Hostname Verification Check failed", "wrong_name"),
     ("certificate has expired", "expired"),

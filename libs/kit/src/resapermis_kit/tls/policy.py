@@ -23,6 +23,8 @@ FAILED = Counter(
     "Handshakes of this process with a server that failed, by what server it is and why; of other services, calls that found no other",
     ["peer", "kind"],
 )
+KINDS = ("denied", "expired", "wrong_name", "wrong_use", "untrusted", "refused", "protocol")
+"""Why a handshake failed; "refused": by the other end, for what we showed or speak."""
 Denied = Callable[[int], bool]
 """Whether the certificate of this serial number is denied."""
 
@@ -43,6 +45,8 @@ def client_context(peer: str, authorities: str | None, denied: Denied = nobody) 
     `authorities`: PEM of those who may have signed its certificate; None: those of the system. The name that is asked for must
     stand in it. ssl.SSLError for authorities that cannot be read.
     """
+    for kind in KINDS:
+        FAILED.labels(peer, kind)  # from 0 on: else the first failure would be no increase
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _restrict(context)
     if authorities is None:
@@ -134,7 +138,7 @@ def on_this_machine(host: str) -> bool:
 
 
 def kind_of(error: ssl.SSLError) -> str:
-    """Why a handshake failed, a word of a closed list; "refused": by the other end, for what we showed or speak."""
+    """Why a handshake failed, one of KINDS."""
     if isinstance(error, CertificateDenied):
         return "denied"
     if isinstance(error, ssl.SSLCertVerificationError):

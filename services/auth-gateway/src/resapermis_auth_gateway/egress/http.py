@@ -9,7 +9,6 @@ import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -160,20 +159,17 @@ async def _whole(response: aiohttp.ClientResponse, largest: int) -> bytes:
 
 
 def base_of(url: str) -> str:
-    """Accept an address to which tokens may be sent: https, or http that stays on this machine or cluster."""
+    """Accept an address to which tokens may be sent: https, or http that stays on this machine."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme == "https" or (parts.scheme == "http" and _near(host)):
         return url.rstrip("/")
-    msg = "RdvPermis is asked over https; plain http is for this machine and names without a dot (containers)"
+    msg = "RdvPermis is asked over https; plain http is for this machine alone"
     raise ValueError(msg)
 
 
 def _near(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return bool(host) and "." not in host.removesuffix(".localhost")
+    return policy.on_this_machine(host) or host.endswith(".localhost")
 
 
 def parse(body: bytes) -> Any:
