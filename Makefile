@@ -21,7 +21,7 @@ demo: setup ## do a driving school's main job on a fresh stack, step by step
 compose-demo: setup ## the same on docker-compose.yml's containers, over TLS, with walls and ports tried (ARGS=--keep)
 	@cd tools && exec ../$(PY) -m containers.demo $(ARGS)
 
-test: setup ## run every test: Python, web units, browser
+test: setup ## run every test: Python, web units, browser (CONTAINERS=1: on PostgreSQL and NATS from containers)
 	@exec $(PY) tools/run_tests.py $(ARGS)
 
 test-long: setup ## what takes longer: long profiles, twenty controls, 100,000 operations, chaos (ARGS="linear --seed 7")
@@ -68,8 +68,8 @@ crossings: setup ## count the files that a request crosses, on a stack of its ow
 chart: setup ## render the Helm chart in every size and check it; ARGS=write writes what it takes from elsewhere
 	@cd tools && exec ../$(PY) -m chart.whole $(ARGS)
 
-images: ## build every container image with podman, buildah or docker
-	@exec tools/images.sh
+images: setup ## build the container images with podman, buildah or docker (BASE=debian where no registry is reached)
+	@exec tools/images.sh $(ARGS)
 
 clean: ## remove the environment, the local data and what was built
 	rm -rf .venv .venv-chart .resapermis web/node_modules web/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -10,15 +10,19 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from resapermis_testing.profile import tries
+from resapermis_testing.sources.engine import POSTGRES_IMAGE
 from run_tests import FAILED_TESTS
 from suite.distribution import ByPlatform, longest_first
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 """Tests start programs, and never go on in a fork: without this gRPC says at each start that it does nothing about it."""
+CONTAINED = POSTGRES_IMAGE in os.environ
+"""Whether PostgreSQL and NATS come from containers."""
 pytest_plugins = [
     "resapermis_testing.certificates",
     "resapermis_testing.postgres",
     "resapermis_testing.nats",
+    f"resapermis_testing.sources.{'containers' if CONTAINED else 'embedded'}",
     "resapermis_testing.grpc_server",
 ]
 EXAMPLES = tries(briefly=30, long=300)
@@ -61,13 +65,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlatform |
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with what takes long. Without root, leave out what needs it; the last lines say so."""
+    """Begin with what takes long. Without root or containers, leave out what needs them; the last lines say so."""
     longest_first(items)
-    if os.geteuid() == 0:
-        return
-    left_out = [item for item in items if item.get_closest_marker("root")]
-    items[:] = [item for item in items if item not in left_out]
-    config.hook.pytest_deselected(items=left_out)
+    missing = [] if os.geteuid() == 0 else ["root"]
+    missing += [] if CONTAINED else ["containers"]
+    left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in missing)]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -77,3 +82,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         Path(file).write_text("".join(f"{name}\n" for name in sorted(failed)), encoding="utf-8")
     if os.geteuid() != 0:
         terminalreporter.write_line("!!! Tests that need root DID NOT RUN (pytest -m root, as root).")
+    if not CONTAINED:
+        terminalreporter.write_line("Tests of PostgreSQL in a container did not run (make test CONTAINERS=1).")

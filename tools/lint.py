@@ -200,8 +200,9 @@ def shell() -> None:
 
 
 def containers() -> None:
-    """hadolint on the Containerfile."""
-    tool("hadolint", "--config", "deploy/hadolint.yaml", "deploy/Containerfile")
+    """hadolint on every Containerfile."""
+    files = sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("deploy/**/Containerfile"))
+    tool("hadolint", "--config", "deploy/hadolint.yaml", *files)
 
 
 def web() -> None:
@@ -262,7 +263,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("rooms", lambda: report([*crowded(ROOT), *tied(ROOT), *unlayered(ROOT)])),
     ("packages", lambda: report([*strays(ROOT), *unnamed(ROOT), *imported_by_name(ROOT)])),
     ("shell scripts", shell),
-    ("Containerfile (hadolint)", containers),
+    ("Containerfiles (hadolint)", containers),
     ("chart (helm)", charted),
     ("web (biome, tsc, rooms)", web),
 )

