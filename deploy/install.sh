@@ -85,14 +85,15 @@ for folder in services/*/ sandbox/*/ tools/; do
   fi
 done
 
-# Tools of one file, with libraries of the lock and no package of ours. $1: the image. $2: the file. $3: its libraries.
+# Tools of one file below tools/, with libraries of the lock and no package of ours. $1: the image. $2: the file. $3: its libraries.
 tool() {
   locked "$3" > "$work/$1.lock"
   uv venv --python "$python" /app
   uv pip install --no-deps --require-hashes --compile-bytecode -r "$work/$1.lock"
-  cp "tools/$2" "/app/$2"
-  finish "$1" "/app/bin/python /app/$2"
+  cp "tools/$2" "/app/$1.py"
+  finish "$1" "/app/bin/python /app/$1.py"
 }
 tool mailcatcher mailcatcher.py 'aiosmtpd|atpublic|attrs'
+tool otlp-receiver containers/otlp_receiver.py 'grpcio|opentelemetry-proto|protobuf|pyyaml|typing-extensions'
 
 rm -rf "$work" "$UV_CACHE_DIR"

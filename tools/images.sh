@@ -8,7 +8,7 @@
 # of these alone, and into no layer. More arguments for the engine's build: RESAPERMIS_BUILD_ARGS.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-SERVICES=(auth-gateway mandate scheduling-rules basket audit notification rdvpermis mailcatcher ops)
+SERVICES=(auth-gateway mandate scheduling-rules basket audit notification rdvpermis mailcatcher otlp-receiver ops)
 FOUNDATION=(base postgres15 postgres18 nats haproxy prometheus)
 SUITE=bookworm
 KEYS="${RESAPERMIS_DEBIAN_KEYS:-/usr/share/keyrings/debian-archive-keyring.gpg}"
