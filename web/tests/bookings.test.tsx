@@ -85,7 +85,9 @@ describe("a booking", () => {
     const user = userEvent.setup();
     await user.click(await screen.findByRole("button", { name: /^Annuler Diallo Awa/ }));
     const dialog = await screen.findByRole("dialog");
-    expect(await within(dialog).findByText(/Aucune pénalité pour Diallo Awa\..*L'annulation reste sans pénalité jusqu'au/)).toBeTruthy();
+    expect(
+      await within(dialog).findByText(/Aucune pénalité pour Diallo Awa\..*L'annulation reste sans pénalité jusqu'au/),
+    ).toBeTruthy();
   });
 
   test("what cannot be cancelled any more cannot be pressed, and the reason is shown [R-12]", async () => {

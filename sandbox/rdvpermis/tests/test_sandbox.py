@@ -104,7 +104,9 @@ async def test_the_truth_survives_a_restart(school, tmp_path):
 def test_its_clients_secret_may_stand_in_a_file(tmp_path):
     file = tmp_path / "secret"
     file.write_text("drawn\n")
-    assert read({"RDVPERMIS_CLIENT_SECRET_FILE": str(file), "RDVPERMIS_CLIENT_SECRET": "other"}).client_secret == "drawn"
+    assert (
+        read({"RDVPERMIS_CLIENT_SECRET_FILE": str(file), "RDVPERMIS_CLIENT_SECRET": "other"}).client_secret == "drawn"
+    )
     assert read({"RDVPERMIS_CLIENT_SECRET": "other"}).client_secret == "other"
     with pytest.raises(FileNotFoundError):
         read({"RDVPERMIS_CLIENT_SECRET_FILE": str(tmp_path / "none")})
