@@ -104,7 +104,8 @@ def _leave(leave: asyncio.Event, starting: asyncio.Task[None]) -> None:
 
 async def _announce(stack: Stack, seconds: float) -> None:
     missing = f"; NOT started: {', '.join(stack.absent)}" if stack.absent else ""
-    print(f"\nready in {seconds:.1f} s{missing}\n", flush=True)
+    what = "the platform serves, after" if stack.whole else "ready in"
+    print(f"\n{what} {seconds:.1f} s{missing}\n", flush=True)
     for line in [*addresses(stack), *(await _logins(stack) if _runs(stack, SANDBOX) else [])]:
         print(f"  {line}")
     print("\nCtrl-C stops everything", flush=True)

@@ -66,7 +66,7 @@ def written_forms(wanted: Wanted) -> set[bytes]:
 async def _dump(stack: Stack, folder: Path) -> None:
     for database in sorted({service.database for service in SERVICES}):
         output = folder / f"database-{database}"
-        command = [str(BINARIES / "pg_dump"), "--file", str(output), stack.database_url(database)]
+        command = [str(BINARIES / "pg_dump"), "--file", str(output), stack.owner_url(database)]
         process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
         _, errors = await process.communicate()
         assert process.returncode == 0, errors.decode()

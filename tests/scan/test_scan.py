@@ -197,7 +197,7 @@ def _planted(stack: Stack, receiver: SpanReceiver, text: str) -> Iterator[dict[s
 
 async def _plant(stack: Stack, text: str) -> None:
     for database in {service.database for service in SERVICES}:
-        connection = await asyncpg.connect(stack.database_url(database))
+        connection = await asyncpg.connect(stack.owner_url(database))
         await connection.execute("CREATE TABLE planted (plain text, bytes bytea, long text)")
         await connection.execute(
             "INSERT INTO planted VALUES ($1, $2, $3)", text, b"\0" + text.encode() + b"\xff", 9000 * "a" + text
@@ -214,7 +214,7 @@ async def _plant(stack: Stack, text: str) -> None:
 
 async def _weed(stack: Stack) -> None:
     for database in {service.database for service in SERVICES}:
-        connection = await asyncpg.connect(stack.database_url(database))
+        connection = await asyncpg.connect(stack.owner_url(database))
         await connection.execute("DROP TABLE planted")
         await connection.close()
     client = await streams.connect(

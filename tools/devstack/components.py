@@ -4,10 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from resapermis_kit.roles.handover import Database
+
 METRICS_ABOVE_GRPC = 10
 """A service's metrics and health port is its gRPC port plus this."""
 ABOVE_THE_REPLICA_BEFORE = 20
 """A further replica's ports are those of the one before it plus this."""
+SERVES = "/healthz/platform"
+"""Where a process says on its metrics port whether it, and each service that it calls, serves: the web face calls all."""
 PAGES_BESIDE_GRPC = 17
 """A further web face's HTTP port: the first's plus this, beside the gRPC ports of its replicas."""
 MOST_REPLICAS = 4
@@ -27,7 +31,7 @@ class Service:
     """One service process.
 
     `name` is its certificate's common name and DNS name, and how others call it. `grpc` is its gRPC port above the
-    stack's port. `database` is its database and role; processes of one package share it. `calls` are the services that it
+    stack's port. `database` is its database and the role that it serves as; processes of one package share it. `calls` are the services that it
     asks, or has events repeated by: it is told their addresses, and a network that both are in (docker-compose.yml). `reaches`
     are the places outside that it alone opens connections to; any process may send its traces to OTLP. What it may do on
     the bus stands in `policies/bus.toml`.
@@ -119,6 +123,11 @@ POSTGRES, NATS, BUS_ADMIN, MAIL, SANDBOX = "postgres", "nats", "bus-admin", "mai
 FOUNDATION: tuple[str, ...] = (POSTGRES, NATS, BUS_ADMIN, MAIL, SANDBOX)
 """BUS_ADMIN is there wherever NATS is: without it no service has a stream."""
 ALL_COMPONENTS: tuple[str, ...] = (*FOUNDATION, *(service.name for service in SERVICES))
+
+DATABASES: tuple[Database, ...] = tuple(
+    Database.of(name) for name in sorted({service.database for service in SERVICES})
+)
+"""Each with the role that owns it, as which `migrate` alone connects, and those that serve from it."""
 
 KEYSETS: tuple[str, ...] = tuple(sorted({service.keyset for service in SERVICES if service.keyset}))
 OPERATOR = "operator"

@@ -10,7 +10,7 @@ import pwd
 import secrets
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import asyncpg
 
 from devstack.processes import Account
+from resapermis_kit.roles.handover import Database, ensure
 
 
 def _binaries() -> Path:
@@ -121,40 +122,31 @@ async def answers(url: str) -> bool:
     return True
 
 
-async def ensure_databases(admin_url: str, names: Iterable[str], passwords: Path | None) -> dict[str, str]:
-    """Make a role and a database that it owns for each name; return name → URL for the service.
+@dataclass(frozen=True)
+class Prepared:
+    """What the server has for the services: `urls` by role, owners' among them; `touched`, the databases that were made or handed over."""
+
+    urls: dict[str, str]
+    touched: list[str]
+
+
+async def ensure_databases(admin_url: str, databases: Sequence[Database], passwords: Path | None) -> Prepared:
+    """Make each database and its roles; hand over what an earlier release left to the role that serves.
 
     `passwords` is a folder for the roles' passwords where the server asks for them (an outside server).
     """
-    urls = {}
-    connection = await asyncpg.connect(admin_url, timeout=10)
-    try:
-        roles = {row[0] for row in await connection.fetch("SELECT rolname FROM pg_roles")}
-        databases = {row[0] for row in await connection.fetch("SELECT datname FROM pg_database")}
-        for name in names:
-            if name not in roles:
-                await connection.execute(f'CREATE ROLE "{name}" LOGIN')
-            password = None
-            if passwords is not None:
-                password = _password(passwords / f"postgres-{name}")
-                await connection.execute(f"ALTER ROLE \"{name}\" PASSWORD '{password}'")
-                # Where the administrator is no superuser, it must be a member of the role to give it a database.
-                await connection.execute(f'GRANT "{name}" TO CURRENT_USER')
-            if name not in databases:
-                await connection.execute(f'CREATE DATABASE "{name}" OWNER "{name}"')
-                await connection.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
-            urls[name] = service_url(admin_url, name, password)
-    finally:
-        await connection.close()
-    return urls
+    every = [(role, database.name) for database in databases for role in database.roles]
+    known = {} if passwords is None else {role: _password(passwords / f"postgres-{role}") for role, _ in every}
+    touched = await ensure(admin_url, databases, known)
+    return Prepared({role: role_url(admin_url, role, name, known.get(role)) for role, name in every}, touched)
 
 
-def service_url(admin_url: str, name: str, password: str | None) -> str:
+def role_url(admin_url: str, role: str, database: str, password: str | None) -> str:
     """The administrator's URL with another role, password and database."""
     parts = urlsplit(admin_url)
     host = parts.netloc.rpartition("@")[2]
-    who = name if password is None else f"{name}:{password}"
-    return urlunsplit((parts.scheme, f"{who}@{host}", f"/{name}", parts.query, ""))
+    who = role if password is None else f"{role}:{password}"
+    return urlunsplit((parts.scheme, f"{who}@{host}", f"/{database}", parts.query, ""))
 
 
 async def revision(url: str) -> str | None:

@@ -38,6 +38,14 @@ async def http_body(port: int, path: str) -> bytes:
     return body if head.split(b" ", 2)[1:2] == [b"200"] else b""
 
 
+async def http_answer(port: int, path: str) -> tuple[int, str]:
+    """Status and body of a small answer; (0, "") when there is none."""
+    answer = await _exchange(port, f"GET {path} HTTP/1.0\r\nHost: localhost:{port}\r\n\r\n", whole=True)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    words = head.split(b" ", 2)
+    return (int(words[1]), body.decode("utf-8", "replace").strip()) if len(words) > 1 else (0, "")
+
+
 async def _exchange(port: int, request: str, *, whole: bool = False) -> bytes:
     try:
         async with asyncio.timeout(PROBE_SECONDS):

@@ -16,6 +16,7 @@ from devstack.components import (
     Service,
     service_named,
 )
+from resapermis_kit.roles.rights import OWNER
 
 ROOT = Path(__file__).resolve().parents[2]
 INHERITED = (
@@ -68,6 +69,7 @@ class Settings:
     extra: dict[str, str]
     by_component: dict[str, Mapping[str, str]]
     databases: dict[str, str] = field(default_factory=dict)
+    """URL by role: that of a database's name serves from it, `<name>_owner` migrates it."""
     replicas: Mapping[str, int] = field(default_factory=dict)
     """How often a service runs, by its name; once where it is not named."""
 
@@ -161,9 +163,9 @@ class Settings:
         return computed | given
 
     def migration(self, service: Service) -> dict[str, str]:
-        """Environment variables of a service's `migrate`: the right to its database, no key, no certificate, no peer."""
+        """Environment variables of a service's `migrate`: its database as the owner, no key, no certificate, no peer."""
         given = {name: value for name, value in self.base(service.name).items() if not name.startswith(PREFIX)}
-        return {**given, "RESAPERMIS_DATABASE_URL": self.databases[service.database]}
+        return {**given, "RESAPERMIS_DATABASE_URL": self.databases[f"{service.database}{OWNER}"]}
 
     def sandbox(self) -> dict[str, str]:
         """Environment variables of the RdvPermis sandbox's process (RDVPERMIS_*)."""

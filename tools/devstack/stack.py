@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -17,22 +18,25 @@ from devstack import certificates, keys, postgres
 from devstack.components import (
     ALL_COMPONENTS,
     BUS_ADMIN,
+    DATABASES,
     FOUNDATION,
     MAIL,
     MOST_REPLICAS,
     NATS,
     POSTGRES,
     SANDBOX,
+    SERVES,
     SERVICES,
     Ports,
     Service,
     components_of,
     replica_named,
 )
-from devstack.probes import busy_ports
-from devstack.processes import Announce, NotReady, Process
+from devstack.probes import busy_ports, http_answer
+from devstack.processes import READY_POLL_SECONDS, Announce, NotReady, Process
 from devstack.programs import migrate, postgres_program, program
 from devstack.settings import Settings
+from resapermis_kit.roles.rights import OWNER
 
 STOP_ORDER: tuple[tuple[str, ...], ...] = (
     *(
@@ -49,6 +53,7 @@ STOP_ORDER: tuple[tuple[str, ...], ...] = (
     (POSTGRES,),
 )
 """What people reach goes first, the database last; components of one layer go together."""
+SERVES_WITHIN_SECONDS = 60.0
 
 RENEWAL_SECONDS = 3600.0
 """Between two looks whether a certificate must be renewed; a leaf has two days left then."""
@@ -105,6 +110,7 @@ class Stack:
         self._lock: IO[str] | None = None
         self._renewing: asyncio.Task[None] | None = None
         self._server = postgres.embedded(self.home)
+        self._stamps = self.home / "migrated"
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -126,8 +132,12 @@ class Stack:
         return self._outside or self._server.url(postgres.ADMINISTRATOR, "postgres")
 
     def database_url(self, name: str) -> str:
-        """The URL of a service's database (`components.Service.database`), known once PostgreSQL is ready."""
+        """The URL of a service's database (`components.Service.database`) as the service has it, known once PostgreSQL is ready."""
         return self.settings.databases[name]
+
+    def owner_url(self, name: str) -> str:
+        """The URL of the same database for its owner, as `migrate` has it: for what a service may not do."""
+        return self.settings.databases[f"{name}{OWNER}"]
 
     def process(self, component: str) -> Process:
         """The process of a component, for signals and process ids; KeyError when it was never started."""
@@ -153,6 +163,7 @@ class Stack:
                 migrated = group.create_task(self._migrate(databases.values(), ready.get(POSTGRES)))
                 for component in running:
                     group.create_task(self._start_after(component, [migrated, ready.get(NATS)]))
+            await self._until_it_serves()
         except BaseException as failure:
             await self.stop()
             if isinstance(failure, ExceptionGroup):
@@ -269,20 +280,21 @@ class Stack:
             if POSTGRES not in self._processes:
                 self._processes[POSTGRES] = Process(postgres_program(self.settings, self._server), self._say)
             await self._processes[POSTGRES].start()
-        names = sorted({service.database for service in SERVICES})
         passwords = self.settings.secrets if self._outside else None
-        self.settings.databases.update(await postgres.ensure_databases(self.admin_url, names, passwords))
+        prepared = await postgres.ensure_databases(self.admin_url, DATABASES, passwords)
+        self.settings.databases.update(prepared.urls)
+        for name in prepared.touched:  # its owner has yet to state the rights
+            (self._stamps / name).unlink(missing_ok=True)
         return note
 
     async def _migrate(self, services: Iterable[Service], postgres_ready: asyncio.Task[None] | None) -> None:
         """Run the services' migrations, but of those whose database is where the very same files left it."""
         if postgres_ready is not None:
             await postgres_ready
-        stamps = self.home / "migrated"
         digests = {service: _migrations_digest(service.package) for service in services}
         wanted = []
         for service, digest in digests.items():
-            stamp, url = stamps / service.database, self.settings.databases[service.database]
+            stamp, url = self._stamps / service.database, self.owner_url(service.database)
             if not stamp.exists() or stamp.read_text(encoding="utf-8") != f"{digest} {await postgres.revision(url)}":
                 wanted.append(service)
         if not wanted:
@@ -291,10 +303,28 @@ class Stack:
         await migrate(self.settings, wanted)
         names = ", ".join(service.database for service in wanted)
         self._say(POSTGRES, f"databases brought to head in {time.monotonic() - since:.1f} s: {names}")
-        stamps.mkdir(exist_ok=True)
+        self._stamps.mkdir(exist_ok=True)
         for service in wanted:
-            revision = await postgres.revision(self.settings.databases[service.database])
-            (stamps / service.database).write_text(f"{digests[service]} {revision}", encoding="utf-8")
+            revision = await postgres.revision(self.owner_url(service.database))
+            (self._stamps / service.database).write_text(f"{digests[service]} {revision}", encoding="utf-8")
+
+    @property
+    def whole(self) -> bool:
+        """Whether every service that the web face calls is part of it: then there is a platform, which serves people."""
+        web = next(service for service in SERVICES if service.face == "web")
+        return {web.name, *web.calls} <= set(self.components) - set(self.absent)
+
+    async def _until_it_serves(self) -> None:
+        """Wait until the first acts are served: each component is ready by now, but not yet connected to each other."""
+        if not self.whole:
+            return
+        port = self.ports.metrics(next(service for service in SERVICES if service.face == "web"))
+        until = time.monotonic() + SERVES_WITHIN_SECONDS
+        while (answer := await http_answer(port, SERVES))[0] != HTTPStatus.OK:
+            if time.monotonic() > until:
+                msg = f"every component is ready, and the platform does not serve: {answer[1] or 'no answer'}"
+                raise CannotStart(msg)
+            await asyncio.sleep(READY_POLL_SECONDS)
 
     async def _start_after(self, component: str, needs: Iterable[asyncio.Task[None] | None]) -> None:
         for need in needs:
@@ -308,11 +338,13 @@ def _runnable(package: str) -> bool:
 
 
 def _migrations_digest(package: str) -> str:
-    spec = importlib.util.find_spec(package)
-    folder = Path(spec.origin).parent / "migrations" if spec is not None and spec.origin else Path("/nonexistent")
+    """Of the files that say what `migrate` does: the service's migrations, and how the kit states rights after them."""
     digest = hashlib.sha256()
-    for file in sorted(folder.rglob("*.py")):
-        digest.update(f"{file.relative_to(folder)}\n".encode() + file.read_bytes())
+    for name, below in ((package, "migrations"), ("resapermis_kit", "roles")):
+        spec = importlib.util.find_spec(name)
+        folder = Path(spec.origin).parent / below if spec is not None and spec.origin else Path("/nonexistent")
+        for file in sorted(folder.rglob("*.py")):
+            digest.update(f"{file.relative_to(folder)}\n".encode() + file.read_bytes())
     return digest.hexdigest()
 
 

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from google.protobuf.message import Message
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from devstack.postgres import ADMINISTRATOR
 from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.mandate.v1 import mandate_pb2_grpc as rpc
 from resapermis_kit.clock import utc_now
@@ -22,6 +21,7 @@ from resapermis_kit.database.idempotency import Command, answer_twin, begin, req
 from resapermis_kit.database.transaction import Collided, after_commit, check, transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc import peers
+from resapermis_testing.databases import as_owner
 from resapermis_testing.eventually import eventually
 from resapermis_testing.grpc_server import RunningServer, Serve
 from resapermis_testing.postgres import MakeEngine, Postgres
@@ -231,7 +231,7 @@ async def test_a_commit_whose_answer_was_cut_off_is_found_by_its_key(
     folder = tmp_path / "s"
     folder.mkdir()
     async with cutting(postgres, folder, cut) as place:
-        url = f"postgresql://{ADMINISTRATOR}@/{engine.url.database}?host={quote(place)}&port=5432"
+        url = f"postgresql://{engine.url.username}@/{engine.url.database}?host={quote(place)}&port=5432"
         through = new_engine(url, name="sample")
         async with transaction(through) as tx:
             await tx.execute(sa.text("SELECT 1"))
@@ -253,7 +253,7 @@ async def test_a_commit_whose_answer_was_cut_off_is_found_by_its_key(
 async def test_a_commit_that_was_sent_is_not_cancelled_with_whoever_waits_for_it(make_engine: MakeEngine) -> None:
     """Cancelled while it waits for a standby, PostgreSQL would stop waiting, and commit all the same."""
     engine = await make_engine("kit_sample")
-    async with transaction(engine) as tx:  # a commit that takes its time
+    async with as_owner(engine) as tx:  # a commit that takes its time
         pause = "BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END"
         await tx.execute(sa.text(f"CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$ {pause} $$"))
         when = "AFTER INSERT ON seen DEFERRABLE INITIALLY DEFERRED"

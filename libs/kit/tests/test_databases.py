@@ -57,9 +57,9 @@ ORDER BY 1, 2, 3, 4
 """
 
 
-async def _state(clone: Clone) -> dict[str, Any]:
+async def _state(postgres: Postgres, clone: Clone) -> dict[str, Any]:
     """Rows and where they lie, sequences, the schema and what the planner knows."""
-    connection = await asyncpg.connect(clone.url, timeout=10)
+    connection = await postgres.connect(clone.name)
     try:
         rows = {
             name: [tuple(row) for row in await connection.fetch(str(_of(name, "ctid, *").order_by(sa.text("ctid"))))]
@@ -79,9 +79,9 @@ def _of(name: str, what: str) -> sa.Select[Any]:
     return sa.select(sa.text(what)).select_from(sa.table(name))
 
 
-async def _fill(clone: Clone) -> set[str]:
+async def _fill(postgres: Postgres, clone: Clone) -> set[str]:
     """Write a row into each table that has none and takes one that makes no sense; which those are."""
-    connection = await asyncpg.connect(clone.url, timeout=10)
+    connection = await postgres.connect(clone.name)
     filled = set()
     try:
         await connection.execute("SET session_replication_role = replica")  # no foreign keys
@@ -103,16 +103,16 @@ async def _fill(clone: Clone) -> set[str]:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-async def test_an_emptied_database_is_as_one_just_made(databases: Databases, package: str) -> None:
+async def test_an_emptied_database_is_as_one_just_made(databases: Databases, postgres: Postgres, package: str) -> None:
     clone = await databases.take(package)
-    fresh = await _state(clone)
+    fresh = await _state(postgres, clone)
     assert any(fresh["rows"].values()), "no revision"
-    filled = await _fill(clone)
+    filled = await _fill(postgres, clone)
     assert filled >= {"outbox", "outbox_head", "inbox", "request", "dead_letter"}
-    written = await _state(clone)
+    written = await _state(postgres, clone)
     assert {name for name, rows in written["rows"].items() if rows != fresh["rows"][name]} == filled
     assert await databases.empty(clone)
-    assert await _state(clone) == fresh
+    assert await _state(postgres, clone) == fresh
     databases.give_back(clone)
 
 
@@ -165,9 +165,11 @@ async def test_the_planner_believes_of_an_emptied_table_what_it_does_of_a_new_on
         "INSERT INTO alembic_version VALUES ('more')",
     ],
 )
-async def test_one_that_was_changed_in_another_way_is_given_to_nobody(databases: Databases, statement: str) -> None:
+async def test_one_that_was_changed_in_another_way_is_given_to_nobody(
+    databases: Databases, postgres: Postgres, statement: str
+) -> None:
     clone = await databases.take("kit_sample")
-    connection = await asyncpg.connect(clone.url, timeout=10)
+    connection = await postgres.connect(clone.name)
     await connection.execute(statement.format(name=clone.name))
     await connection.close()
     assert not await databases.empty(clone)
@@ -186,9 +188,11 @@ async def test_a_database_that_is_gone_or_closed_is_given_to_nobody(databases: D
         databases.give_back(clone)
 
 
-async def test_who_is_still_connected_is_cut_off_and_what_they_had_begun_undone(databases: Databases) -> None:
+async def test_who_is_still_connected_is_cut_off_and_what_they_had_begun_undone(
+    databases: Databases, postgres: Postgres
+) -> None:
     clone = await databases.take("kit_sample")
-    fresh = await _state(clone)
+    fresh = await _state(postgres, clone)
     left = await asyncpg.connect(clone.url, timeout=10)
     try:
         await left.execute("BEGIN; INSERT INTO seen VALUES ('a', 1); LOCK TABLE seen")
@@ -196,7 +200,7 @@ async def test_who_is_still_connected_is_cut_off_and_what_they_had_begun_undone(
         assert left.is_closed() or not await _answers(left)
     finally:
         left.terminate()  # cut off by the server, it need not know of it yet
-    assert await _state(clone) == fresh
+    assert await _state(postgres, clone) == fresh
     databases.give_back(clone)
 
 

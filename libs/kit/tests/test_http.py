@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from devstack.components import SERVES
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.process import telemetry
 from resapermis_kit.process.http import serving_probes
@@ -48,6 +49,24 @@ async def test_a_process_is_ready_once_it_has_started_and_each_check_passes(heal
     assert await ask("/readyz") == (503, "database\n")
     health.checks.clear()
     assert await ask("/readyz") == (200, "ready\n")
+
+
+async def test_a_process_serves_once_it_is_ready_warm_and_those_that_it_calls_are(health: Health, ask: Ask) -> None:
+    health.warm["bus"] = lambda: joined
+    joined, cold = False, ["basket: not warm"]
+
+    async def peers() -> list[str]:
+        return health.cold() + cold
+
+    assert await ask(SERVES) == (503, "starting, bus\n")
+    health.started = True
+    assert (await ask("/readyz"))[0] == 200, "which depends on nobody else, or two that call each other would never be"
+    assert await ask(SERVES) == (503, "bus\n")
+    health.platform = peers
+    assert await ask(SERVES) == (503, "bus, basket: not warm\n")
+    joined = True
+    cold.clear()
+    assert await ask(SERVES) == (200, "the platform serves\n")
 
 
 async def test_what_is_watched_is_known_without_asking(health: Health, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,22 @@ async def test_a_replica_whose_connection_is_cut_lets_go(replicas: tuple, postgr
     await eventually(again)
 
 
+@pytest.mark.req("P-04")
+async def test_a_replica_knows_that_somebody_leads_who_does_and_who_does_not(make_database: MakeDatabase) -> None:
+    url, known = await make_database("kit_sample"), [asyncio.Event(), asyncio.Event()]
+    engines = [leader.lock_engine(url, f"replica-{n}") for n in range(2)]
+    tasks = [asyncio.create_task(leader.lead(one, "sample", [], led)) for one, led in zip(engines, known, strict=True)]
+    await asyncio.wait_for(asyncio.gather(*(led.wait() for led in known)), 10)
+    await leader.cancel_all(tasks)
+    nowhere, led = leader.lock_engine(url.replace("/test_", "/no_"), "replica"), asyncio.Event()
+    paused = asyncio.create_task(leader.lead(nowhere, "sample", [], led))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(led.wait(), 0.2)
+    await leader.cancel_all([paused])
+    for engine in (*engines, nowhere):
+        await engine.dispose()
+
+
 async def test_a_leader_task_that_breaks_is_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leader, "BEAT_SECONDS", 0.001)
     begun = 0

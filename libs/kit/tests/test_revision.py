@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.database.engine import make_engine as new_engine
 from resapermis_kit.database.revision import newest, require_head
+from resapermis_testing.databases import as_owner
 from resapermis_testing.postgres import MakeEngine, Postgres
 
 SAMPLE = Path(__file__).parent / "kit_sample"
@@ -48,7 +49,7 @@ async def test_a_process_of_the_release_before_starts_again_on_a_database_that_w
 
 
 async def _set(engine: AsyncEngine, revision: str) -> None:
-    async with engine.begin() as tx:
+    async with as_owner(engine) as tx:
         await tx.execute(sa.text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
 
 

@@ -33,6 +33,7 @@ from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.events.stream_handler import StreamHandler
 from resapermis_kit.events.streams import RECORDS
 from resapermis_kit.rpc import peers
+from resapermis_testing.databases import as_owner
 from resapermis_testing.grpc_server import RunningServer, Serve
 from resapermis_testing.postgres import MakeEngine
 from resapermis_vault.keyset import Keyset, new_document
@@ -194,7 +195,7 @@ async def test_erasing_content_leaves_the_tree_as_it_was(engine: Any, journal: J
     records = [_record() for _ in range(3)]
     await _store(engine, journal, *records)
     await journal.integrate()
-    async with transaction(engine) as tx:
+    async with as_owner(engine) as tx:
         wanted = entries.c.id == UUID(records[0].id)
         await tx.execute(sa.update(entries).where(wanted).values(salt=None, content=None))
     proof = await _call(running, "GetInclusionProof", pb.GetInclusionProofRequest(record_id=records[0].id))

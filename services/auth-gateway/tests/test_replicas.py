@@ -16,6 +16,7 @@ from resapermis_auth_gateway.egress.budget import Budget, Limits, Reservation
 from resapermis_auth_gateway.replicas import GONE_SECONDS, USED_SECONDS, Replicas, Sighting, parts_for
 from resapermis_auth_gateway.tables import replicas
 from resapermis_kit.database.transaction import transaction
+from resapermis_testing.databases import as_owner
 from resapermis_testing.eventually import eventually
 from resapermis_testing.postgres import MakeEngine
 
@@ -196,7 +197,7 @@ async def test_who_cannot_write_uses_nothing_unless_it_is_alone(
     if company:
         for each in (second, first, second):
             await each.beat()
-    async with transaction(engine) as tx:
+    async with as_owner(engine) as tx:
         await tx.execute(sa.text("ALTER TABLE replica RENAME TO replica_away"))
     had = one.left()
     await first.try_beat()

@@ -10,6 +10,7 @@ from basket_peers import Basket
 from prometheus_client import REGISTRY
 
 from resapermis_kit.database.transaction import transaction
+from resapermis_testing.databases import as_owner
 from resapermis_testing.eventually import eventually
 
 LOCK = 1_680_101
@@ -23,7 +24,7 @@ STOPS = (
 @contextlib.asynccontextmanager
 async def stopped_updates(basket: Basket) -> AsyncIterator[None]:
     """Within it whoever changes a line has its school's turn and waits."""
-    async with transaction(basket.engine) as tx:
+    async with as_owner(basket.engine) as tx:
         for statement in STOPS:
             await tx.execute(sa.text(statement))
     async with transaction(basket.engine) as tx:
@@ -51,7 +52,7 @@ BREAKS = (
 
 async def break_s1(basket: Basket) -> None:
     """From now on no change of the line of s1 can be written."""
-    async with transaction(basket.engine) as tx:
+    async with as_owner(basket.engine) as tx:
         for statement in BREAKS:
             await tx.execute(sa.text(statement))
 

@@ -32,6 +32,7 @@ from resapermis_kit.database.idempotency import Command
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
+from resapermis_testing.databases import as_owner
 from resapermis_testing.postgres import MakeEngine
 
 CROWD = 500
@@ -99,7 +100,7 @@ async def test_of_500_schools_one_gets_the_slot(engine: AsyncEngine) -> None:
 
 @pytest.mark.req("C2")
 async def test_control_without_the_index_the_slot_is_oversold(engine: AsyncEngine) -> None:
-    async with transaction(engine) as tx:
+    async with as_owner(engine) as tx:
         await tx.execute(sa.text("DROP INDEX one_live_line_a_slot"))
     assert await won([intend(engine, "s1", school=f"ecole-{n}") for n in range(20)]) == 20
 
@@ -113,7 +114,7 @@ async def test_of_500_holds_one_fits_under_a_threshold_of_one(engine: AsyncEngin
 
 @pytest.mark.req("C2")
 async def test_control_without_the_counters_refusal_the_threshold_is_passed(engine: AsyncEngine) -> None:
-    async with transaction(engine) as tx:
+    async with as_owner(engine) as tx:
         await tx.execute(sa.text("ALTER TABLE quota ALTER cap DROP NOT NULL"))
     assert await won([intend(engine, f"s{n}", cap=1) for n in range(20)]) == 20
 
@@ -136,7 +137,7 @@ SLOWLY = (
 
 @pytest.mark.req("C4")
 async def test_groups_in_opposite_orders_queue_and_never_deadlock(engine: AsyncEngine) -> None:
-    async with transaction(engine) as tx:
+    async with as_owner(engine) as tx:
         for statement in SLOWLY:
             await tx.execute(sa.text(statement))
     slots = ["s1", "s2", "s3", "s4"]

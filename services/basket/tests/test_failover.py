@@ -49,7 +49,7 @@ async def make_engine(databases: TwoDatabases) -> AsyncIterator[MakeEngine]:
 
     async def make(package: str) -> AsyncEngine:
         await databases.start_primary()
-        await asyncio.to_thread(migrate, package, databases.url)
+        await asyncio.to_thread(migrate, package, databases.owner_url)
         await databases.start_standby()
         engines.append(new_engine(databases.url, name=package))
         return engines[-1]

@@ -13,8 +13,8 @@ from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis.verdict.v1.verdict_pb2 import Verdict
 from resapermis_basket.reconcile.doubts import settle_doubts
 from resapermis_basket.reconcile.release import give_back
-from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
+from resapermis_testing.databases import as_owner
 from resapermis_testing.eventually import eventually
 
 HELD, REFUSED, ASKING = pb.LINE_STATE_HELD, pb.LINE_STATE_REFUSED, pb.LINE_STATE_ASKING
@@ -112,7 +112,7 @@ CREATE TRIGGER slowly BEFORE INSERT ON basket_line FOR EACH ROW EXECUTE FUNCTION
 
 @pytest.mark.req("C4")
 async def test_crossing_groups_of_four_never_deadlock(basket: Basket) -> None:
-    async with transaction(basket.engine) as tx:
+    async with as_owner(basket.engine) as tx:
         for statement in SLOWLY.strip().splitlines():
             await tx.execute(sa.text(statement))
     slots = ["s1", "s2", "s3", "s4"]

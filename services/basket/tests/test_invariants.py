@@ -11,8 +11,8 @@ from prometheus_client import REGISTRY
 
 from resapermis_basket import invariants as questions
 from resapermis_basket.reconcile.doubts import doubt_everything
-from resapermis_kit.database.transaction import transaction
 from resapermis_kit.process import invariants
+from resapermis_testing.databases import as_owner
 
 ALL = {**invariants.KIT, **questions.ALWAYS, **questions.IN_TIME}
 LATELY = {**invariants.KIT, **questions.LATELY, **questions.IN_TIME}
@@ -76,7 +76,7 @@ LOSSES: dict[str, list[str]] = {
 @pytest.mark.parametrize("name", LOSSES)
 async def test_each_breach_is_found_and_shown(basket: Basket, name: str, asked: Mapping[str, str]) -> None:
     await basket.hold(("s1", 1), ("s2", 2))
-    async with transaction(basket.engine) as tx:
+    async with as_owner(basket.engine) as tx:
         for statement in LOSSES[name]:
             await tx.execute(sa.text(statement))
     found = await _broken(basket, asked)

@@ -39,6 +39,7 @@ from resapermis_kit.errors import Failure
 from resapermis_kit.process import invariants
 from resapermis_kit.rpc.auth import Caller, Principal, current_caller, current_token
 from resapermis_kit.rpc.deadline import deadline
+from resapermis_testing.databases import as_owner
 from resapermis_testing.profile import LONG
 
 FATES = st.one_of(st.just(0), st.integers(1, 16))
@@ -376,7 +377,8 @@ class Model(RuleBasedStateMachine):
         assert theirs == self.slots
 
     async def _empty(self) -> None:
-        await self._run("TRUNCATE basket_line, group_, quota, outbox, outbox_head, request CASCADE")
+        async with as_owner(self.basket.engine) as tx:
+            await tx.execute(sa.text("TRUNCATE basket_line, group_, quota, outbox, outbox_head, request CASCADE"))
         state = self.basket.rdvpermis
         state.baskets.clear()
         state.exams.clear()

@@ -11,8 +11,8 @@ from basket_work import expire_and_warn, settle_and_give_back
 
 from resapermis_basket.hold import queries, taken_slots
 from resapermis_basket.reconcile.queries import LeftOut, due_to_be_done, due_to_expire, due_to_give_back, due_to_poll
-from resapermis_kit.database.engine import autocommit
 from resapermis_kit.database.transaction import transaction
+from resapermis_testing.databases import vacuum_analyze
 
 MAY_BE_READ_WHOLE = {"basket_line_booked_idx", "basket_line_pkey"}
 """Coming exams alone, for those who watch them; and the key, which a join reads whole while there are few lines at all:
@@ -21,8 +21,7 @@ with a past it looks lines up, whatever lives.
 
 
 async def test_kept_plans_look_lines_up_by_an_index(basket: Basket) -> None:
-    async with autocommit(basket.engine).connect() as connection:
-        await connection.execute(sa.text("VACUUM ANALYZE"))  # nobody holds anything: an index of nothing looks cheap
+    await vacuum_analyze(basket.engine)  # nobody holds anything: an index of nothing looks cheap
     asked = {queries._SITUATION.sql, queries._INTEND.sql, queries._ANSWER.sql, taken_slots._REFUSE.sql}
     ours = basket.engine.sync_engine
     sa.event.listen(ours, "before_cursor_execute", lambda *executed: asked.add(executed[2]))
@@ -84,8 +83,7 @@ async def test_leader_tasks_search_for_what_is_due_and_not_through_the_past(bask
         )  # 12,000 rows on a machine that others use too
         await tx.execute(sa.text(_GROUPS))
         await tx.execute(sa.text(_LINES))
-    async with autocommit(basket.engine).connect() as connection:
-        await connection.execute(sa.text("VACUUM ANALYZE basket_line"))
+    await vacuum_analyze(basket.engine, "basket_line")
     asked: dict[str, str] = {}
 
     def note(*executed: Any) -> None:

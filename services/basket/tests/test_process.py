@@ -31,6 +31,7 @@ from resapermis_kit.process import leader
 from resapermis_kit.process.process import Process
 from resapermis_kit.process.telemetry import Health
 from resapermis_kit.tls.certificates import Certificates
+from resapermis_testing.databases import owner_url
 from resapermis_testing.eventually import eventually
 from resapermis_testing.grpc_server import RunningServer
 from resapermis_testing.postgres import Postgres
@@ -140,7 +141,7 @@ async def test_two_replicas_sell_a_slot_once(basket: Basket, serve: Any) -> None
 
 async def test_migrating_twice_changes_nothing(make_database: Any) -> None:
     url = await make_database("resapermis_basket")
-    await asyncio.to_thread(migrate, "resapermis_basket", url)
+    await asyncio.to_thread(migrate, "resapermis_basket", owner_url(url))
 
 
 async def test_the_tables_are_what_the_migrations_make(make_engine: Any) -> None:

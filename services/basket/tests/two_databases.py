@@ -12,6 +12,7 @@ from pathlib import Path
 import asyncpg
 
 from devstack.postgres import ADMINISTRATOR, BINARIES, prepare
+from resapermis_kit.roles.handover import Database, ensure
 from resapermis_testing.eventually import eventually
 from resapermis_testing.memory import data_folder
 from resapermis_testing.postgres import Server
@@ -60,8 +61,13 @@ class TwoDatabases:
 
     @property
     def url(self) -> str:
-        """The same before and after a failover."""
-        return f"postgresql://{ADMINISTRATOR}@/basket?host={self.home}/db"
+        """The same before and after a failover; for the role that serves."""
+        return f"postgresql://basket@/basket?host={self.home}/db"
+
+    @property
+    def owner_url(self) -> str:
+        """The same for who migrates."""
+        return self.url.replace("basket@", "basket_owner@")
 
     async def start_primary(self) -> None:
         """An empty database, alone for now."""
@@ -69,7 +75,7 @@ class TwoDatabases:
         (self.primary.place.data / "pg_hba.conf").write_text(TRUST, encoding="utf-8")
         self.primary.start()
         await eventually(lambda: self.primary.answers_true("SELECT true"), 20)
-        await self.primary.ask("CREATE DATABASE basket")
+        await ensure(self.primary.place.url(ADMINISTRATOR, "postgres"), [Database.of("basket")], {})
         self._address_is(self.primary)
 
     async def start_standby(self) -> None:

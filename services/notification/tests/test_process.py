@@ -44,6 +44,14 @@ def _ready(port: int) -> bool:
         return False
 
 
+def _platform(port: int) -> str:
+    """What is not there of what this process calls, though it is ready itself."""
+    with pytest.raises(urllib.error.HTTPError) as answer:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz/platform", timeout=5)
+    assert answer.value.code == 503
+    return answer.value.read().decode().strip()
+
+
 @pytest.mark.req("N-03", "N-04", "N-06", "P-04")
 async def test_a_booking_published_on_the_bus_is_in_the_inbox_and_in_the_mail(
     make_database: MakeDatabase,
@@ -89,6 +97,8 @@ async def test_a_booking_published_on_the_bus_is_in_the_inbox_and_in_the_mail(
     )
     try:
         await eventually(lambda: asyncio.to_thread(_ready, metrics), seconds=30)
+        away = await asyncio.to_thread(_platform, metrics)
+        assert {"basket: UNAVAILABLE", "scheduling-rules: UNAVAILABLE", "mandate: NOT_FOUND"} <= set(away.split(", "))
         engine = await make_engine(MODULE)
         posted: asyncio.Queue[NoticePosted] = asyncio.Queue()
 

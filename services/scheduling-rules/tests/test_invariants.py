@@ -3,9 +3,9 @@
 import pytest
 import sqlalchemy as sa
 
-from resapermis_kit.database.transaction import transaction
 from resapermis_kit.process import invariants as kit
 from resapermis_scheduling_rules import invariants
+from resapermis_testing.databases import as_owner
 from resapermis_testing.postgres import MakeEngine
 
 _RESTRICTION = (
@@ -53,7 +53,7 @@ async def test_what_a_fresh_database_has_breaks_nothing(make_engine: MakeEngine)
 @pytest.mark.parametrize("name", LOSSES)
 async def test_each_breach_is_found(make_engine: MakeEngine, name: str) -> None:
     engine = await make_engine("resapermis_scheduling_rules")
-    async with transaction(engine) as tx:
+    async with as_owner(engine) as tx:
         for statement in LOSSES[name]:
             await tx.execute(sa.text(statement))
     found = await kit.check(engine, invariants.ALWAYS)

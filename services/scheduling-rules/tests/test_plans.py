@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from resapermis_kit.database.engine import autocommit
 from resapermis_kit.database.sql_file import sql_file
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import Tx, transaction
+from resapermis_testing.databases import vacuum_analyze
 from resapermis_testing.postgres import MakeEngine
 
 PACKAGE = "resapermis_scheduling_rules"
@@ -49,8 +49,7 @@ async def test_plans_made_of_empty_tables_look_rows_up_by_an_index(make_engine: 
     """A connection keeps them until its tables are analysed: the first minute of an opening is planned before it."""
     engine = await make_engine(PACKAGE)
     if vacuumed:
-        async with autocommit(engine).connect() as connection:
-            await connection.execute(sa.text("VACUUM ANALYZE"))
+        await vacuum_analyze(engine)
     async with transaction(engine) as tx:
         assert await _read_whole(tx) == {}
 
@@ -61,8 +60,7 @@ async def test_plans_made_of_what_there_is_choose_the_indexes_by_themselves(make
     async with transaction(engine) as tx:
         driver: Any = (await tx.get_raw_connection()).driver_connection
         await driver.execute(FILL)
-    async with autocommit(engine).connect() as connection:
-        await connection.execute(sa.text("VACUUM ANALYZE"))
+    await vacuum_analyze(engine)
     async with transaction(engine) as tx:
         await tx.execute(sa.text("SET LOCAL enable_seqscan = on"))
         found = await _read_whole(tx)

@@ -29,6 +29,7 @@ from resapermis_scheduling_rules.search.criteria import SearchCriteria, consecut
 from resapermis_scheduling_rules.search.page import PageJudge
 from resapermis_scheduling_rules.search.queries import SearchShape
 from resapermis_scheduling_rules.search.search import Finder
+from resapermis_testing.databases import as_owner, vacuum_analyze
 from resapermis_testing.postgres import MakeEngine
 from resapermis_testing.profile import tries
 
@@ -281,7 +282,7 @@ async def test_pages_are_the_naive_answer_cut_in_pieces(
     generate_crowded()
     turned = 0
     for mirror, wanteds in examples:
-        async with transaction(engine) as tx:
+        async with as_owner(engine) as tx:
             await fill(tx, mirror)
         for wanted in wanteds:
             found = await pages(engine, wanted)
@@ -364,7 +365,7 @@ async def test_a_page_of_a_large_mirror_is_read_from_an_index(
                 " LATERAL (SELECT timestamptz '2026-12-01 08:00+00' + n * interval '3 min' AS at) t"
             )
         )
-        await tx.execute(sa.text("ANALYZE slot"))
+    await vacuum_analyze(engine, "slot")
     reading, since = SearchShape(by_centre, free_only, kind=False), datetime(2026, 12, 5, tzinfo=UTC)
     values = {
         "keys": ["k33" if by_centre else "33"],

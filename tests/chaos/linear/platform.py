@@ -69,7 +69,7 @@ class Platform:
 
     async def without_guard(self) -> None:
         """Take the index away that keeps a slot to one live line. Nothing brings it back."""
-        connection = await asyncpg.connect(self.stack.database_url("basket"), timeout=10)
+        connection = await asyncpg.connect(self.stack.owner_url("basket"), timeout=10)
         try:
             await connection.execute("DROP INDEX one_live_line_a_slot")
         finally:

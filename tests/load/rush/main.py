@@ -94,7 +94,7 @@ class Rush:
         yield
         async with self._session.system.without_basket():
             await admin.execute("ALTER ROLE basket RESET ALL")
-            await admin.execute(f"CREATE DATABASE {COPY} TEMPLATE basket OWNER basket")
+            await admin.execute(f"CREATE DATABASE {COPY} TEMPLATE basket OWNER basket_owner")
 
     async def _statements(self) -> tuple[list[Statement], list[Statement]]:
         """What basket asks while a school does its four actions, and while another comes too late four times."""

@@ -63,7 +63,7 @@ class Session:
 
         Without a past PostgreSQL would keep plans made for empty tables, which no platform in use has.
         """
-        since, url = time.monotonic(), self.system.stack.database_url
+        since, url = time.monotonic(), self.system.stack.owner_url
         databases = seed.Databases(url("scheduling_rules"), url("mandate"), url("auth_gateway"))
         await seed.write(schools, databases, self.system.stack.settings.secrets, contested)
         await self.grow(0, past)
@@ -73,15 +73,15 @@ class Session:
         """Lay past bookings number `first` + 1 to `last` behind what there is."""
         if last > first:
             await self.basket(lambda connection: past_bookings(connection, first, last))
-            connection = await asyncpg.connect(self.system.stack.database_url("scheduling_rules"), timeout=10)
+            connection = await asyncpg.connect(self.system.stack.owner_url("scheduling_rules"), timeout=10)
             try:
                 await past_lines(connection, first, last)
             finally:
                 await connection.close()
 
     async def basket(self, question: Callable[["asyncpg.Connection[Any]"], Awaitable[Any]]) -> Any:
-        """What `question` returns of a fresh connection to basket's database."""
-        connection = await asyncpg.connect(self.system.stack.database_url("basket"), timeout=10)
+        """What `question` returns of a fresh connection of its owner's to basket's database."""
+        connection = await asyncpg.connect(self.system.stack.owner_url("basket"), timeout=10)
         try:
             return await question(connection)
         finally:

@@ -180,7 +180,7 @@ async def _bench(arguments: argparse.Namespace) -> dict[str, Any]:
     load = os.getloadavg()[0]
     async with components.started("search", 24_500, {COMPONENT: {"RESAPERMIS_PLAN_SECONDS": "0"}}) as stack:
         since = time.monotonic()
-        world = await seed.write(stack.database_url("scheduling_rules"), arguments.slots, datetime.now(UTC))
+        world = await seed.write(stack.owner_url("scheduling_rules"), arguments.slots, datetime.now(UTC))
         say(f"seeded {arguments.slots} slots in {time.monotonic() - since:.1f} s")
         bench = Bench(stack, world, arguments.searches)
         engine = make_engine(stack.database_url("scheduling_rules"), pool=2, name="bench")

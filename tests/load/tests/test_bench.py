@@ -22,6 +22,7 @@ from system import responder
 
 from resapermis_auth_gateway.egress.wire import answers, calls
 from resapermis_testing.certificates import NOBODY
+from resapermis_testing.databases import owner_url
 from resapermis_testing.ports import free_port
 
 DIGITS = School(7_777_700_001).digits
@@ -119,7 +120,7 @@ class Lines:
 
 @pytest.fixture
 async def lines(make_database: MakeDatabase):
-    connection = await asyncpg.connect(await make_database("resapermis_basket"), timeout=10)
+    connection = await asyncpg.connect(owner_url(await make_database("resapermis_basket")), timeout=10)
     yield Lines(connection)
     await connection.close()
 
@@ -154,7 +155,7 @@ async def test_counters_that_do_not_count_and_limits_passed_are_seen(lines: Line
 
 
 async def test_bookings_of_the_past_break_no_invariant_and_count_where_they_lie(make_database: MakeDatabase) -> None:
-    basket = await asyncpg.connect(await make_database("resapermis_basket"), timeout=10)
+    basket = await asyncpg.connect(owner_url(await make_database("resapermis_basket")), timeout=10)
     await past_bookings(basket, 0, 30)
     await past_bookings(basket, 30, 50)
     found = await invariants.breaches(basket, basket_limit=seed.BASKET_LIMIT)
@@ -163,7 +164,7 @@ async def test_bookings_of_the_past_break_no_invariant_and_count_where_they_lie(
     await basket.close()
     assert not any(found.values()), found
     assert len(done) == 30
-    rules = await asyncpg.connect(await make_database("resapermis_scheduling_rules"), timeout=10)
+    rules = await asyncpg.connect(owner_url(await make_database("resapermis_scheduling_rules")), timeout=10)
     await past_lines(rules, 0, 50)
     counted = await rules.fetch("SELECT id, school_id, department, month, category FROM line ORDER BY id")
     await rules.close()

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from devstack.components import SERVICES, Ports
+from devstack.components import SERVES, SERVICES, Ports
 
 ASK_SECONDS, BETWEEN_SECONDS = 3.0, 1.0
 
@@ -25,9 +25,9 @@ class Answer:
 
 
 def local(port: int) -> list[str]:
-    """Where the processes of a local stack say whether they are ready."""
+    """Where the processes of a local stack say whether they, and those that they call, serve."""
     ports = Ports(port)
-    return [f"http://127.0.0.1:{ports.metrics(service)}/readyz" for service in SERVICES]
+    return [f"http://127.0.0.1:{ports.metrics(service)}{SERVES}" for service in SERVICES]
 
 
 def of_file(file: Path) -> list[str]:

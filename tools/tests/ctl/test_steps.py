@@ -351,4 +351,4 @@ async def test_waiting_ends_with_the_last_that_is_ready(
 
 
 def test_a_local_stack_is_asked_on_its_ports() -> None:
-    assert f"http://127.0.0.1:{8080 + service_named('basket').grpc + 10}/readyz" in platform.local(8080)
+    assert f"http://127.0.0.1:{8080 + service_named('basket').grpc + 10}/healthz/platform" in platform.local(8080)

@@ -47,7 +47,7 @@ def test_the_first_that_fails_ends_it(tmp_path: Path, failure: str) -> None:
 
 
 async def test_who_asked_is_told_which_service_failed_and_why(tmp_path: Path) -> None:
-    nowhere = {name: f"postgresql://nobody@/{name}?host={tmp_path}" for name in ("mandate", "basket")}
+    nowhere = {f"{name}_owner": f"postgresql://nobody@/{name}?host={tmp_path}" for name in ("mandate", "basket")}
     settings = Settings(tmp_path, Ports(9000), {}, {}, databases=nowhere)
     with pytest.raises(
         RuntimeError, match=r"^mandate: migrate ended with status 1:\n(.*\n)*.*No such file or directory"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.components import FOUNDATION, SERVICES, Ports, service_named
+from devstack.components import DATABASES, FOUNDATION, SERVICES, Ports, Service, service_named
 from devstack.settings import Settings
 from resapermis_auth_gateway.egress.settings import EgressSettings
 from resapermis_auth_gateway.settings import CLIENT_SECRETS, SIGNING_KEY, Database
@@ -25,9 +25,8 @@ SECRETS = [name + end for name in map(variable, (*CLIENT_SECRETS, SIGNING_KEY)) 
 def settings(folder: Path, extra: dict[str, str]) -> Settings:
     (folder / "secrets").mkdir(exist_ok=True)
     (folder / "secrets" / "oidc-client-secret").write_text("the sandbox's", encoding="utf-8")
-    return Settings(
-        folder, Ports(9000), extra, {}, databases={service.database: "postgresql://nobody" for service in SERVICES}
-    )
+    urls = {role: f"postgresql://{role}@/{database.name}" for database in DATABASES for role in database.roles}
+    return Settings(folder, Ports(9000), extra, {}, databases=urls)
 
 
 def given_to(folder: Path, name: str) -> set[str]:
@@ -72,3 +71,10 @@ def test_the_sandbox_secret_is_not_shown_to_a_provider_that_another_is_named_for
     sandbox = str(tmp_path / "secrets" / "oidc-client-secret")
     assert settings(tmp_path, {}).service(egress)[f"{SECRET}_FILE"] == sandbox
     assert sandbox not in settings(tmp_path, {name: "handed"}).service(egress).values()
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_a_service_connects_as_the_role_that_serves_and_migrates_as_the_owner(tmp_path: Path, service: Service) -> None:
+    made, name = settings(tmp_path, {}), service.database
+    assert made.service(service)["RESAPERMIS_DATABASE_URL"] == f"postgresql://{name}@/{name}"
+    assert made.migration(service)["RESAPERMIS_DATABASE_URL"] == f"postgresql://{name}_owner@/{name}"

@@ -18,9 +18,11 @@ import pytest
 import pytest_asyncio
 from cryptography import x509
 
+from devstack import stack as stack_module
 from devstack.background import BackgroundStack
 from devstack.certificates import LEAF_LIFE
 from devstack.components import (
+    ALL_COMPONENTS,
     MAIL,
     MOST_REPLICAS,
     NATS,
@@ -156,8 +158,17 @@ async def test_each_service_has_its_own_role_and_database(stack):
         assert await connection.fetchval("SHOW fsync") == "on"
     finally:
         await connection.close()
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await asyncpg.connect(stack.database_url("basket").replace("/basket?", "/audit?"))
+    for url in (stack.database_url("basket"), stack.owner_url("basket")):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await asyncpg.connect(url.replace("/basket?", "/audit?"))
+    owner = await asyncpg.connect(stack.owner_url("basket"))
+    try:
+        assert (
+            await owner.fetchval("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'basket'")
+            == "basket_owner"
+        )
+    finally:
+        await owner.close()
 
 
 @pytest.mark.long_only
@@ -165,7 +176,7 @@ async def test_data_survive_a_stop(home, a_port):
     port = a_port()
     for start in range(2):
         async with Stack(home, port, components=(POSTGRES,)) as stack:
-            connection = await asyncpg.connect(stack.database_url("mandate"))
+            connection = await asyncpg.connect(stack.owner_url("mandate"))
             try:
                 await connection.execute("CREATE TABLE IF NOT EXISTS kept (start int)")
                 await connection.execute("INSERT INTO kept VALUES ($1)", start)
@@ -240,6 +251,29 @@ def test_root_may_keep_everything_in_a_folder_that_only_root_may_enter(tmp_path,
     environment |= {"RESAPERMIS_COMPONENTS": POSTGRES, "RESAPERMIS_PORT": str(a_port())}
     assert up_until(signal.SIGINT, environment) == 0
     assert (home / "data" / "postgres" / "PG_VERSION").exists()
+
+
+@pytest.mark.req("P-04")
+async def test_a_platform_that_does_not_serve_in_time_does_not_start_and_says_what_is_missing(
+    tmp_path, monkeypatch, a_port
+):
+    async def answer(port, path):
+        asked.append((port, path))
+        return 503, "basket: not warm"
+
+    asked = []
+    monkeypatch.setattr(stack_module, "http_answer", answer)
+    monkeypatch.setattr(stack_module, "SERVES_WITHIN_SECONDS", 0.1)
+    everything = Stack(tmp_path / "home", a_port())
+    with pytest.raises(CannotStart, match="the platform does not serve: basket: not warm"):
+        await everything._until_it_serves()
+    assert set(asked) == {(everything.ports.metrics(service_named("auth-gateway")), "/healthz/platform")}
+    asked.clear()
+    without = Stack(tmp_path / "home", a_port(), components=[name for name in ALL_COMPONENTS if name != "basket"])
+    await without._until_it_serves()
+    everything.absent["basket"] = "NOT STARTED"
+    await everything._until_it_serves()
+    assert asked == [], "where a part is left out there is no platform to wait for"
 
 
 def test_a_service_may_run_twice_and_its_callers_know_both_addresses(tmp_path):

@@ -1,5 +1,8 @@
 """Fresh migrated databases for tests: clones of a template, emptied after their test instead of made again.
 
+Tests connect as the role that serves, to tables of the owner's: a right that a service lacks fails its test. What a service may
+never do, as breaking its schema on purpose, a test does `as_owner`.
+
 A clone costs PostgreSQL ten times what it costs to empty the few tables that a test wrote. What cannot be emptied exactly,
 or has been changed in another way (its schema, what migrations put in, statistics, settings), is dropped.
 """
@@ -9,15 +12,21 @@ import contextlib
 import threading
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
+from devstack.components import DATABASES
 from resapermis_kit.database.engine import make_engine
 from resapermis_kit.database.migration import migrate
+from resapermis_kit.roles.handover import Database, make_roles
+from resapermis_kit.roles.rights import OWNER
 
 T = TypeVar("T")
 Connect = Callable[[str], Awaitable[Any]]
@@ -47,7 +56,8 @@ CREATE TABLE test_fixture.table_ AS SELECT oid::regclass AS relation, NULL::text
 UPDATE test_fixture.table_ SET rows = test_fixture.rows_of(relation);
 CREATE TABLE test_fixture.sequence AS
     SELECT seqrelid::regclass AS relation, seqstart AS start, pg_sequence_last_value(seqrelid) AS last FROM pg_sequence;
-CREATE TABLE test_fixture.known AS SELECT test_fixture.statistics() AS statistics;
+CREATE TABLE test_fixture.known AS SELECT test_fixture.statistics() AS statistics, datacl::text AS rights
+    FROM pg_database WHERE datname = current_database();
 
 CREATE FUNCTION test_fixture.as_new() RETURNS boolean LANGUAGE plpgsql
     SET session_replication_role = replica AS $$ -- no trigger, and no order of foreign keys
@@ -61,7 +71,7 @@ BEGIN
         OR EXISTS (SELECT FROM pg_db_role_setting JOIN pg_database ON pg_database.oid = setdatabase
                    WHERE datname = current_database())
         OR EXISTS (SELECT FROM pg_database WHERE datname = current_database()
-                   AND NOT (datallowconn AND datconnlimit = -1 AND datacl IS NULL))
+                   AND NOT (datallowconn AND datconnlimit = -1 AND datacl::text = (SELECT rights FROM test_fixture.known)))
         OR EXISTS (SELECT FROM pg_largeobject_metadata)
     THEN
         RETURN false;
@@ -86,7 +96,7 @@ BEGIN
 END $$;
 
 CREATE SEQUENCE test_fixture.change;
-CREATE FUNCTION test_fixture.note_change() RETURNS event_trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION test_fixture.note_change() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 -- A sequence, because what is rolled back counts too.
 BEGIN PERFORM nextval('test_fixture.change'); END $$;
 CREATE EVENT TRIGGER test_fixture_note_change ON ddl_command_end EXECUTE FUNCTION test_fixture.note_change();
@@ -151,6 +161,7 @@ class Clone:
     package: str
     name: str
     url: str
+    """For the role that serves."""
     uses: int = 0
     engine: AsyncEngine | None = None
 
@@ -161,13 +172,50 @@ class Clone:
         return self.engine
 
 
+def owner_url(url: str) -> str:
+    """Of the same database, for its owner."""
+    role = make_url(url).username
+    return url.replace(f"//{role}", f"//{role}{OWNER}", 1)
+
+
+@asynccontextmanager
+async def as_owner(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A transaction on the same database as its owner, for what a test does and no service may: breaking the schema, say."""
+    owner = _owners(engine)
+    try:
+        async with owner.begin() as tx:
+            yield tx
+    finally:
+        await owner.dispose()
+
+
+async def vacuum_analyze(engine: AsyncEngine, table: str = "") -> None:
+    """What autovacuum does by and by, now: of one table, or of all."""
+    owner = _owners(engine)
+    try:
+        async with owner.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            await connection.exec_driver_sql(f"VACUUM ANALYZE {table}")
+    finally:
+        await owner.dispose()
+
+
+def _owners(engine: AsyncEngine) -> AsyncEngine:
+    return create_async_engine(engine.url.set(username=f"{engine.url.username}{OWNER}"), poolclass=NullPool)
+
+
+def _close(name: str, roles: Database) -> str:
+    """A database's own rights are no part of what is cloned."""
+    serving = ", ".join(f'"{role}"' for role in roles.serving)
+    return f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC; GRANT CONNECT ON DATABASE "{name}" TO {serving}'
+
+
 class Databases:
     """All clones of a server."""
 
-    def __init__(self, administrator: Administrator, url: Callable[[str], str]) -> None:
-        """`url`: of the database of this name."""
+    def __init__(self, administrator: Administrator, url: Callable[[str, str], str]) -> None:
+        """`url`: of the database of this name, for a role."""
         self._administrator, self._url = administrator, url
-        self._templates: set[str] = set()
+        self._templates: dict[str, Database] = {}
         self._idle: defaultdict[str, deque[Clone]] = defaultdict(deque)
 
     async def take(self, package: str) -> Clone:
@@ -179,17 +227,28 @@ class Databases:
                 return clone
             await self._administrator.forget(clone.name)
             await self._execute(f'DROP DATABASE IF EXISTS "{clone.name}" WITH (FORCE)')
-        template = f"template_{package}"
         if package not in self._templates:
-            await self._execute(f'CREATE DATABASE "{template}"')
-            await asyncio.to_thread(migrate, package, self._url(template))
-            await self._administrator.run(template, lambda connection: connection.execute(_PREPARE))
-            await self._administrator.forget(template)
-            self._templates.add(package)
+            self._templates[package] = await self._template(package)
+        template = self._templates[package]
         name = f"test_{uuid.uuid4().hex}"
         # Copying files takes half as long as logging each page: the default is kind to a server that others use.
-        await self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
-        return Clone(package, name, self._url(name))
+        await self._execute(
+            f'CREATE DATABASE "{name}" OWNER "{template.owner}" TEMPLATE "{template.name}" STRATEGY file_copy'
+        )
+        await self._execute(_close(name, template))
+        return Clone(package, name, self._url(template.serving[0], name))
+
+    async def _template(self, package: str) -> Database:
+        usual = Database.of(package.removeprefix("resapermis_"))
+        roles = next((one for one in DATABASES if one.name == usual.name), usual)
+        template = Database(f"template_{package}", roles.owner, roles.serving)
+        await self._administrator.run("postgres", lambda connection: make_roles(connection, template.roles, {}))
+        await self._execute(f'CREATE DATABASE "{template.name}" OWNER "{template.owner}"')
+        await self._execute(_close(template.name, template))
+        await asyncio.to_thread(migrate, package, self._url(template.owner, template.name))
+        await self._administrator.run(template.name, lambda connection: connection.execute(_PREPARE))
+        await self._administrator.forget(template.name)
+        return template
 
     def give_back(self, clone: Clone) -> None:
         """Its test has ended; it is emptied when the next one asks."""

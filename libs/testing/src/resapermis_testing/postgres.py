@@ -50,9 +50,9 @@ class Postgres:
     socket_dir: str
     port: int = 5432
 
-    def url(self, database: str) -> str:
-        """postgresql:// address of one of its databases."""
-        return f"postgresql://{ADMINISTRATOR}@/{database}?host={self.socket_dir}&port={self.port}"
+    def url(self, database: str, role: str = ADMINISTRATOR) -> str:
+        """postgresql:// address of one of its databases, for a role."""
+        return f"postgresql://{role}@/{database}?host={self.socket_dir}&port={self.port}"
 
     async def execute(self, *statements: str) -> None:
         """Run statements one after another, each outside of any transaction, on the maintenance database."""
@@ -185,7 +185,7 @@ def _built_in_types() -> Iterator[None]:
 def databases(postgres: Postgres) -> Iterator[Databases]:
     """Its databases for tests; what is left of them at the end goes with the server."""
     administrator = Administrator(postgres.connect)
-    yield Databases(administrator, postgres.url)
+    yield Databases(administrator, lambda role, database: postgres.url(database, role))
     administrator.close()
 
 
@@ -233,7 +233,7 @@ MakeDatabase = Callable[[str], Awaitable[str]]
 
 @pytest.fixture
 async def make_database(_make_clone: MakeClone) -> MakeDatabase:
-    """Function: package name -> URL of a fresh migrated database."""
+    """Function: package name -> URL of a fresh migrated database, for the role that serves from it."""
 
     async def make(package: str) -> str:
         return (await _make_clone(package)).url

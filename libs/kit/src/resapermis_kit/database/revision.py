@@ -1,4 +1,4 @@
-"""Whether a database has every migration of its service, without Alembic: each start of a service asks it."""
+"""Whether a service may serve from its database: it has every migration, and the role owns nothing. Each start asks it, without Alembic."""
 
 import re
 from importlib.resources import files
@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_kit.database.transaction import transaction
+from resapermis_kit.roles.rights import WrongRole
 
 REVISION = re.compile(r'^revision = "(\w+)"$', re.MULTILINE)
 DOWN_REVISION = re.compile(r'^down_revision = "(\w+)"$', re.MULTILINE)
@@ -53,3 +54,17 @@ def _revisions(versions: list[str]) -> set[str]:
 def _newest(versions: list[str]) -> str:
     (head,) = _revisions(versions) - {found for text in versions for found in DOWN_REVISION.findall(text)}
     return head
+
+
+async def require_serving_role(engine: AsyncEngine) -> None:
+    """WrongRole where this process connects as a role that can change what tables there are: its owner's, or an administrator's."""
+    question = sa.text(
+        "SELECT current_user::text, pg_has_role(current_user, datdba, 'USAGE') OR has_schema_privilege('public', 'CREATE') "
+        "OR has_database_privilege(datname, 'CREATE, TEMPORARY') FROM pg_database WHERE datname = current_database()"
+    )
+    async with transaction(engine) as tx:
+        role, too_much = (await tx.execute(question)).one()
+    if too_much:
+        raise WrongRole(
+            f"{role} can change the schema: a service connects as a role that owns nothing (docs/databases.md)"
+        )

@@ -48,6 +48,7 @@ async def join_bus(process: Process) -> None:
             await asyncio.sleep(5)
         else:
             if not process.absent:
+                process.joined = True
                 log.info("bus.joined")
                 return
             log.warning("bus.waits_for_bus_admin", missing=process.absent)

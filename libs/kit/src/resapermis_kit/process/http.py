@@ -12,6 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from resapermis_kit.process.telemetry import Health
 
+PLATFORM = "/healthz/platform"
+
 
 class HttpServer(uvicorn.Server):
     """uvicorn under the run loop, which handles the signals."""
@@ -30,7 +32,10 @@ def bind(listen: str) -> socket.socket:
 
 
 def probes(health: Health) -> ASGIApp:
-    """Answer /metrics, /healthz and /readyz (503 with what is not ready); no data, no session."""
+    """Answer /metrics, /healthz, /readyz (503 with what is not ready) and /healthz/platform (503 with what does not serve yet).
+
+    No data, no session. The last asks the services that this one calls: of auth-gateway that is all of them.
+    """
     metrics = make_asgi_app()
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,8 +47,11 @@ def probes(health: Health) -> ASGIApp:
         elif scope["path"] == "/readyz":
             problems = await health.problems()
             response = PlainTextResponse((", ".join(problems) or "ready") + "\n", 503 if problems else 200)
+        elif scope["path"] == PLATFORM:
+            cold = await health.platform()
+            response = PlainTextResponse((", ".join(cold) or "the platform serves") + "\n", 503 if cold else 200)
         else:
-            response = PlainTextResponse("/metrics /healthz /readyz\n", 404)
+            response = PlainTextResponse(f"/metrics /healthz /readyz {PLATFORM}\n", 404)
         await response(scope, receive, send)
 
     return answer

@@ -72,25 +72,27 @@ async def cancel_all(tasks: Iterable[asyncio.Task[None]]) -> None:
         _, left = await asyncio.wait(left, timeout=BEAT_SECONDS)
 
 
-async def lead(engine: AsyncEngine, name: str, tasks: Sequence[Worker]) -> None:
-    """Wait for the lock, do all tasks while it is held, for ever."""
+async def lead(engine: AsyncEngine, name: str, tasks: Sequence[Worker], led: asyncio.Event | None = None) -> None:
+    """Wait for the lock, do all tasks while it is held, for ever. `led` is set once it is known that somebody leads."""
     while True:
         try:
             async with engine.connect() as connection:
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
-                await _hold(connection, name, tasks)
+                await _hold(connection, name, tasks, led or asyncio.Event())
         except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
             log.warning("leader.paused", error_type=type(error).__qualname__)
             await asyncio.sleep(BEAT_SECONDS / 2)
 
 
-async def _hold(connection: AsyncConnection, name: str, tasks: Sequence[Worker]) -> None:
+async def _hold(connection: AsyncConnection, name: str, tasks: Sequence[Worker], led: asyncio.Event) -> None:
     question = sa.select(sa.func.pg_try_advisory_lock(sa.func.hashtextextended(name, 0)))
-    while not (await connection.execute(question)).scalar():  # noqa: ASYNC110 - another process holds it
+    while not (await connection.execute(question)).scalar():  # another process holds it
+        led.set()
         await asyncio.sleep(BEAT_SECONDS)
     log.info("leader.began")
     LEADS.set(1)
     running = [asyncio.create_task(run_forever(task)) for task in tasks]
+    led.set()
     try:
         while True:
             async with asyncio.timeout(5):  # raises when the lock may be lost

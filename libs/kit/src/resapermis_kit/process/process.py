@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import grpc
 from google.protobuf.message import Message
@@ -16,6 +17,7 @@ from resapermis_kit.events.event import BatchHandler, Handler
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.events.stream_handler import StreamHandler
 from resapermis_kit.events.streams import EVENTS
+from resapermis_kit.health import READY, WARM, cold_peers, connected
 from resapermis_kit.process import invariants, leader
 from resapermis_kit.process.leader import Worker
 from resapermis_kit.process.settings import ServiceSettings
@@ -54,6 +56,8 @@ class Process:
     """Streams of the bus that this process handles, and its durable consumer of each."""
     absent: Sequence[str] = ()
     """Those of both that bus-admin had not made when they were last looked for, at the start."""
+    joined: bool = False
+    """The bus was found as this process needs it, once: from then on the client connects again by itself."""
     closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
 
@@ -62,6 +66,19 @@ class Process:
         if name not in self.channels:
             self.channels[name] = peers.channel(self.settings.peer(name), self.certificates, name)
         return self.channels[name]
+
+    def warm_up(self) -> None:
+        """Connect to each service that the settings name, and have the process say when it is connected: see `resapermis_kit.health`."""
+        for field_name in type(self.settings).model_fields:
+            if field_name.startswith("peer_") and getattr(self.settings, field_name):
+                name = field_name.removeprefix("peer_").replace("_", "-")
+                self.health.warm[f"connection to {name}"] = partial(connected, self.peer(name))
+                connected(self.peer(name))
+        self.health.platform = self._cold
+        self.server.health = lambda: {READY: not self.health.known(), WARM: not self.health.cold()}
+
+    async def _cold(self) -> list[str]:
+        return self.health.cold() + await cold_peers(self.channels)
 
     async def repeat(self, source: str, request: events_pb2.ReplayRequest) -> events_pb2.ReplayResponse:
         """Ask a source to repeat events, as this service itself."""

@@ -14,7 +14,7 @@ from resapermis.events.v1 import events_pb2_grpc
 from resapermis_kit.clock import utc_now
 from resapermis_kit.database import durability, idempotency, transaction
 from resapermis_kit.database.engine import make_engine, open_connections
-from resapermis_kit.database.revision import require_head
+from resapermis_kit.database.revision import require_head, require_serving_role
 from resapermis_kit.denials.journal import DenialJournal
 from resapermis_kit.errors import Failure
 from resapermis_kit.events import backlog, replay, streams
@@ -61,6 +61,7 @@ async def serve(
         engine = make_engine(settings.database_url, pool=settings.database_pool, name=name, certificates=certificates)
         stack.push_async_callback(engine.dispose)
         await _wait_for_database(engine, package)
+        await require_serving_role(engine)
         await durability.require_commits(engine)
         await durability.require_synced(settings.nats_monitor, certificates)
         bus = Client()
@@ -76,6 +77,7 @@ async def serve(
             process.every(invariants.EVERY_SECONDS, "invariants", lambda: invariants.check(engine, process.invariants))
             process.every(600, "prune", lambda: _prune(process))
         await build(process)
+        process.warm_up()
         process.closers.append(denials.close)  # last: what closes may refuse
         health.checks["database"] = lambda: transaction.check(engine)
         health.checks["bus"] = lambda: check_found(process)
@@ -83,12 +85,9 @@ async def serve(
         freeze_startup_objects()
         locks = leader.lock_engine(settings.database_url, name, certificates)
         stack.push_async_callback(locks.dispose)
-        tasks = [asyncio.create_task(leader.run_forever(worker)) for worker in process.workers]
-        tasks.append(asyncio.create_task(open_connections(engine, settings.database_pool)))
-        tasks.append(asyncio.create_task(join_bus(process)))
-        tasks.append(asyncio.create_task(leader.lead(locks, name, process.leader_tasks)))
+        tasks = _begin(process, locks)
         await health.check()
-        tasks.append(asyncio.create_task(leader.run_forever(health.watch)))
+        tasks.append(asyncio.create_task(leader.run_forever(lambda: health.watch(server.say_health))))
         health.started = True
         log.info("ready", grpc=settings.grpc_listen)
         await stop.wait()
@@ -103,6 +102,23 @@ async def serve(
         for opened in process.channels.values():
             await opened.close()
     log.info("stopped")
+
+
+def _begin(process: Process, locks: AsyncEngine) -> list["asyncio.Task[None]"]:
+    """Begin what goes on beside the server, and have the process say what the first acts need of it."""
+    led = asyncio.Event()
+    pool = asyncio.create_task(open_connections(process.engine, process.settings.database_pool))
+    process.health.warm |= {
+        "connections to the database": pool.done,
+        "bus": lambda: process.joined,
+        "leader": led.is_set,
+    }
+    return [
+        *(asyncio.create_task(leader.run_forever(worker)) for worker in process.workers),
+        pool,
+        asyncio.create_task(join_bus(process)),
+        asyncio.create_task(leader.lead(locks, process.name, process.leader_tasks, led)),
+    ]
 
 
 def _made(

@@ -93,12 +93,19 @@ def begun_outside(traceparent: str, ratio: float, draw: Callable[[], float] = ra
 
 
 class Health:
-    """Readiness: started, and each named check passes."""
+    """Whether a process is ready (started, and each named check passes), and whether it is warm too: what begins beside it is done.
+
+    Ready is what a balancer asks before it sends anything, and depends on no other service. Warm is what the first acts need.
+    """
 
     def __init__(self) -> None:
         """Not ready yet."""
         self.started = False
         self.checks: dict[str, Callable[[], Awaitable[None]]] = {}
+        self.warm: dict[str, Callable[[], bool]] = {}
+        """Whether what the first acts would wait for, or fail of, is there; answered from memory."""
+        self.platform: Callable[[], Awaitable[list[str]]] = self._alone
+        """What keeps this process and those that it calls from serving; `Process.warm_up` says how it is found."""
         self._failed: list[str] = []
         """Names of the checks that failed when they were last made."""
 
@@ -111,6 +118,13 @@ class Health:
         """The same as it was last found, for who may ask as often as they like."""
         return ([] if self.started else ["starting"]) + self._failed
 
+    def cold(self) -> list[str]:
+        """Names of what is not ready, as last found, and of what is not warm now; empty: the first acts are served."""
+        return self.known() + [name for name, warm in self.warm.items() if not warm()]
+
+    async def _alone(self) -> list[str]:
+        return self.cold()
+
     async def check(self) -> None:
         """Make each check."""
         failed = []
@@ -121,8 +135,10 @@ class Health:
                 failed.append(name)
         self._failed = failed
 
-    async def watch(self) -> None:
-        """Make each check about once a second, for ever."""
+    async def watch(self, then: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Make each check about once a second, for ever; `then` is told each time."""
         while True:
             await self.check()
+            if then is not None:
+                await then()
             await asyncio.sleep(CHECK_SECONDS)

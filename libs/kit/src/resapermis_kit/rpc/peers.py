@@ -46,6 +46,7 @@ def channel(target: str, certificates: Certificates, name: str) -> grpc.aio.Chan
         ("grpc.default_authority", name),
         ("grpc.max_receive_message_length", LARGEST_MESSAGE),
         ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.client_idle_timeout_ms", 2**31 - 1),  # the first act of a morning finds its connection
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 500),  # shorter than `ask` goes on asking
         ("grpc.service_config", ROUND_ROBIN),

@@ -1,17 +1,17 @@
 """The gRPC server of a service: mutual TLS, the gate in front of every RPC, health, reflection, batches of calls."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health_aio
+from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from resapermis.batch.v1 import batch_pb2_grpc
 from resapermis_kit.denials.denial import Denial
+from resapermis_kit.health import READY, HealthServicer
 from resapermis_kit.rpc import batch_servicer
 from resapermis_kit.rpc.auth import Verifier
 from resapermis_kit.rpc.authorization import Authorizer, permissions
@@ -38,7 +38,9 @@ class Server:
         self._adds: list[tuple[ServiceDescriptor, Callable[[grpc.aio.Server], None]]] = []
         self._methods: dict[str, batch_servicer.Method] = {}
         self._server: grpc.aio.Server | None = None
-        self._health = health_aio.HealthServicer()
+        self.health: Callable[[], Mapping[str, bool]] = lambda: {READY: True}
+        """What the health service answers: its services, and whether each serves."""
+        self._health = HealthServicer(self._statuses)
         self.port = 0
 
     def add(self, add_to_server: Callable[[Any, grpc.aio.Server], None], servicer: object, service: str) -> None:
@@ -73,7 +75,14 @@ class Server:
         reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), self._server)
         self.port = self._server.add_secure_port(self._listen, server_credentials(self._certificates))
         await self._server.start()
-        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        await self.say_health()
+
+    def _statuses(self) -> Mapping[str, bool]:
+        return self.health()
+
+    async def say_health(self) -> None:
+        """Have those that watch the health service hear what has changed."""
+        await self._health.say()
 
     async def stop(self, grace_seconds: float) -> None:
         """Say NOT_SERVING, refuse new calls, let those under way end."""

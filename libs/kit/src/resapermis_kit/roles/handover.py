@@ -1,0 +1,176 @@
+"""The administrator's step: roles and databases as services need them, and what an earlier release made handed over (ADR 41).
+
+It may be done as often as one likes, while services run too, and goes on where it was cut off: a database is handed over in one
+transaction. Its command line is `python -m resapermis_kit.roles`.
+
+The administrator is a superuser, or a role with CREATEROLE and CREATEDB that may make itself a member of these roles.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+import asyncpg
+
+from resapermis_kit.roles.rights import FUNCTIONS, NOT_OWNED, OWNER, TABLES, Rights, statements
+from resapermis_kit.tls import policy
+
+TRIES = 10
+LOCK_TIMEOUT = "2s"
+"""A table that changes hands is locked for a moment: whoever works on it meanwhile is waited for so long, then not in the way."""
+SCRAM_ITERATIONS = 4096
+"""PostgreSQL's own default (scram_iterations)."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database, the role that owns it, and those that serve from it."""
+
+    name: str
+    owner: str
+    serving: tuple[str, ...]
+
+    @classmethod
+    def of(cls, name: str, suffixes: Iterable[str] = ()) -> "Database":
+        """By the convention: `name` is served by the role of its name and by `name_<suffix>`."""
+        return cls(name, f"{name}{OWNER}", (name, *(f"{name}_{suffix}" for suffix in suffixes)))
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """All of them, the owner first."""
+        return (self.owner, *self.serving)
+
+
+class NotHandedOver(Exception):
+    """A database cannot be handed over as it is; the message says what is in the way."""
+
+
+async def ensure(admin_url: str, databases: Sequence[Database], passwords: Mapping[str, str]) -> list[str]:
+    """Make what is missing and hand over what an earlier release left to the role that serves; names of the databases touched.
+
+    `passwords`: of some roles or none; the others keep theirs. asyncpg's errors and OSError where the server refuses or is away.
+    """
+    require_verified(admin_url)
+    connection = await asyncpg.connect(admin_url, timeout=10)
+    try:
+        every = [role for database in databases for role in database.roles]
+        await make_roles(connection, every, passwords)
+        touched = [database for database in databases if not await _is_in_order(connection, database)]
+        for database in touched:
+            await _create(connection, database)
+    finally:
+        await connection.close()
+    for database in touched:
+        await hand_over(_in_database(admin_url, database.name), database)
+    return [database.name for database in touched]
+
+
+def require_verified(url: str) -> None:
+    """ValueError where another machine would be spoken to without a certificate that is verified, name included."""
+    parts = urlsplit(url)
+    query = parse_qs(parts.query)
+    named = [host for text in (parts.netloc.rpartition("@")[2], *query.get("host", [])) for host in text.split(",")]
+    hosts = [re.sub(r":\d+$", "", host).strip("[]") for host in named if host]
+    here = bool(hosts) and all(host.startswith("/") or policy.on_this_machine(host) for host in hosts)
+    if not here and query.get("sslmode") != ["verify-full"]:
+        raise ValueError("another machine: add ?sslmode=verify-full&sslrootcert=/path/of/ca.pem to its address")
+
+
+async def make_roles(connection: Any, roles: Sequence[str], passwords: Mapping[str, str]) -> None:
+    """Make the roles that are missing, able to connect and to nothing else, and give those in `passwords` theirs."""
+    superuser = await connection.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+    known = {row[0] for row in await connection.fetch("SELECT rolname FROM pg_roles WHERE rolname = ANY($1)", roles)}
+    for role in roles:
+        if role not in known:
+            await connection.execute(f'CREATE ROLE "{role}" LOGIN')
+        if role in passwords:
+            verifier = scram_verifier(passwords[role], secrets.token_bytes(16))
+            await connection.execute(f"ALTER ROLE \"{role}\" PASSWORD '{verifier}'")
+        if not superuser:
+            await connection.execute(f'GRANT "{role}" TO CURRENT_USER')
+
+
+_IN_ORDER = """
+SELECT pg_get_userbyid(datdba) = $2 AND NOT EXISTS (
+    SELECT FROM aclexplode(coalesce(datacl, acldefault('d', datdba))) WHERE grantee = 0
+) AND (SELECT bool_and(has_database_privilege(role, datname, 'CONNECT')) FROM unnest($3::text[]) AS role)
+FROM pg_database WHERE datname = $1
+"""
+"""Its owner changes in the very transaction that hands it over."""
+
+
+async def _is_in_order(connection: Any, database: Database) -> bool:
+    return bool(await connection.fetchval(_IN_ORDER, database.name, database.owner, list(database.serving)))
+
+
+async def _create(connection: Any, database: Database) -> None:
+    if await connection.fetchval("SELECT count(*) FROM pg_database WHERE datname = $1", database.name) == 0:
+        await connection.execute(f'CREATE DATABASE "{database.name}" OWNER "{database.owner}"')
+
+
+async def hand_over(admin_url: str, database: Database) -> None:
+    """Give the database, and all that its first serving role owns in it, to its owner, and the serving roles the rights to rows.
+
+    One transaction. It waits for nobody longer than LOCK_TIMEOUT at a time, and gives up after TRIES; a service's transaction
+    that it meets is undone at most once by a deadlock, and tried again by whoever asked.
+    `admin_url` is the administrator's, of this very database.
+    """
+    connection = await asyncpg.connect(admin_url, timeout=10)
+    try:
+        for attempt in range(1, TRIES + 1):
+            try:
+                async with connection.transaction():
+                    await _hand_over(connection, database)
+            except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+                if attempt == TRIES:
+                    raise
+            else:
+                return
+    finally:
+        await connection.close()
+
+
+async def _hand_over(connection: Any, database: Database) -> None:
+    await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+    await connection.execute(f'ALTER DATABASE "{database.name}" OWNER TO "{database.owner}"')
+    if not await connection.fetchval(
+        "SELECT pg_get_userbyid(nspowner) IN ('pg_database_owner', $1) FROM pg_namespace WHERE nspname = 'public'",
+        database.owner,
+    ):  # a cluster that was once of PostgreSQL 14
+        await connection.execute(f'ALTER SCHEMA public OWNER TO "{database.owner}"')
+    await connection.execute(f'REASSIGN OWNED BY "{database.serving[0]}" TO "{database.owner}"')
+    await connection.execute(f'SET LOCAL ROLE "{database.owner}"')
+    if foreign := [row[0] for row in await connection.fetch(NOT_OWNED)]:
+        raise NotHandedOver(
+            f"{database.name}: neither {database.serving[0]} nor {database.owner} owns {', '.join(foreign)}; "
+            f'ALTER … OWNER TO "{database.owner}" first'
+        )
+    tables = [row[0] for row in await connection.fetch(TABLES)]
+    functions = [row[0] for row in await connection.fetch(FUNCTIONS)]
+    for statement in statements(database.name, dict.fromkeys(database.serving, Rights()), tables, functions):
+        await connection.execute(statement)
+
+
+def scram_verifier(password: str, salt: bytes) -> str:
+    """What PostgreSQL stores of a password (RFC 5803), so that the password itself is in no statement, nor in a server's log.
+
+    `password` is ASCII: SASLprep, which leaves that as it is, is not done here.
+    """
+    if not password.isascii():
+        raise ValueError("a role's password is ASCII")
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, SCRAM_ITERATIONS)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    text = [base64.b64encode(part).decode() for part in (salt, stored, server)]
+    return f"SCRAM-SHA-256${SCRAM_ITERATIONS}:{text[0]}${text[1]}:{text[2]}"
+
+
+def _in_database(admin_url: str, name: str) -> str:
+    parts = urlsplit(admin_url)
+    return urlunsplit((parts.scheme, parts.netloc, f"/{name}", parts.query, ""))
