@@ -138,6 +138,7 @@ def settings(chosen: dict[str, str], base: int) -> dict[str, str]:
         "COMPOSE_PROJECT_NAME": PROJECT,
         "COMPOSE_PROFILES": "traces",
         "RESAPERMIS_OTLP_ENDPOINT": "https://otel:4317",
+        "RESAPERMIS_TRACE_RATIO": "1",
         "RESAPERMIS_FRONT_SUBNET": SUBNET,
         "RESAPERMIS_HTTPS_PORT": str(base + HTTPS),
         "RESAPERMIS_HTTP_PORT": str(base + HTTP),
