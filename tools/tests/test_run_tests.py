@@ -1,15 +1,18 @@
 """`make test` tells in its last lines what was not shown, and what passed only when it was tried again."""
 
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Barrier
 
 import pytest
 
 import run_tests
+from resapermis_testing.sources import engine
+from resapermis_testing.sources.engine import POSTGRES_IMAGE, Containers, NoContainers
 
 ROOT = Path(__file__).resolve().parents[2]
 ANY_TEST = "services/x/tests/test_x.py::test_"
@@ -250,3 +253,94 @@ def test_failures_are_written_down_by_name(tmp_path: Path) -> None:
         environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", run_tests.FAILED_TESTS: str(written)}
         assert subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False).returncode == 1
         assert written.read_text(encoding="utf-8").splitlines() == ["test_some.py::test_bad"]
+
+
+class Engine:
+    """Gives containers, or says why it has none."""
+
+    def __init__(self, missing: str = "") -> None:
+        self.missing = missing
+
+    @contextlib.contextmanager
+    def __call__(self, environment: Mapping[str, str]) -> Iterator[Containers]:
+        if self.missing:
+            raise NoContainers(self.missing)
+        yield Containers({"18": "new", "15": "old"}, "nats", environment)
+
+
+class Asked(Machine):
+    """Remembers on which PostgreSQL each run of pytest was, and whether it was of services."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        super().__init__(tmp_path)
+        self.on: list[tuple[str | None, bool]] = []
+
+    def __call__(
+        self, command: Sequence[str], folder: Path, environment: Mapping[str, str], *, kept: bool
+    ) -> run_tests.Ended:
+        if "pytest" in " ".join(command):
+            self.on.append((environment.get(POSTGRES_IMAGE), "services" in command))
+        return super().__call__(command, folder, environment, kept=kept)
+
+
+def contained(machine: Machine, *arguments: str, given: Engine) -> int:
+    return run_tests.main(arguments, machine, {**machine.environment, "CONTAINERS": "1"}, given)
+
+
+def test_with_containers_all_run_on_the_newest_postgresql_then_libraries_and_services_on_the_oldest(
+    tmp_path: Path,
+) -> None:
+    machine = Asked(tmp_path)
+    assert contained(machine, given=Engine()) == 0
+    assert machine.on == [("new", False), ("old", True)]
+    assert sum("e2e.py" in words for words in machine.asked) == 1, "the web knows no PostgreSQL"
+
+
+def test_what_is_asked_for_runs_on_both(tmp_path: Path) -> None:
+    machine = Asked(tmp_path)
+    assert contained(machine, "libs/kit", given=Engine()) == 0
+    assert [image for image, _ in machine.on] == ["new", "old"]
+
+
+def test_what_fails_on_one_postgresql_fails_the_run(tmp_path: Path) -> None:
+    machine = Asked(tmp_path)
+    machine.first = machine.second = (1, [f"{ANY_TEST}a"])
+    assert contained(machine, given=Engine()) == 1
+
+
+def test_without_an_engine_it_says_so_and_the_embedded_ones_serve(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = Asked(tmp_path)
+    assert contained(machine, given=Engine("there is no container engine")) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if "CONTAINERS=1" in line]
+    assert said == ["!!! CONTAINERS=1: there is no container engine. The embedded PostgreSQL and NATS serve."]
+    assert machine.on == [(None, False)]
+
+
+def test_a_machine_without_docker_and_podman_has_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "DOCKER_SOCKET", tmp_path / "none")
+    with (
+        pytest.raises(NoContainers, match="podman is not installed"),
+        engine.containers({"PATH": str(tmp_path)}),
+    ):
+        pass
+
+
+def test_an_engine_that_does_not_answer_is_none(tmp_path: Path) -> None:
+    with (
+        pytest.raises(NoContainers, match="does not answer"),
+        engine.containers({"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}),
+    ):
+        pass
+
+
+def test_podman_whose_service_does_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "DOCKER_SOCKET", tmp_path / "none")
+    (tmp_path / "podman").write_text("#!/bin/sh\necho 'Error: no storage' >&2\nexit 125\n", encoding="utf-8")
+    (tmp_path / "podman").chmod(0o755)
+    with (
+        pytest.raises(NoContainers, match="does not start: Error: no storage"),
+        engine.containers({"PATH": str(tmp_path)}),
+    ):
+        pass

@@ -7,6 +7,7 @@ What conftest.py and its plugins are told goes through the environment, so that 
 """
 
 import shutil
+import socket
 import subprocess
 import tempfile
 import threading
@@ -76,6 +77,7 @@ def containers(environment: Mapping[str, str]) -> Iterator[Containers]:
     run = uuid.uuid4().hex
     with _host(environment) as host:
         try:
+            _knock(host)
             client = docker.DockerClient(base_url=host, timeout=120)
             client.ping()
         except (docker.errors.DockerException, OSError) as error:
@@ -92,6 +94,14 @@ def containers(environment: Mapping[str, str]) -> Iterator[Containers]:
             client.close()
 
 
+def _knock(host: str) -> None:
+    """OSError where nobody listens: the client of an engine would leave its socket open."""
+    kind, _, path = host.partition("://")
+    if kind == "unix":
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(path)
+
+
 @contextmanager
 def _host(environment: Mapping[str, str]) -> Iterator[str]:
     """The address of an engine; podman's service is started where nothing else is there."""
@@ -103,26 +113,26 @@ def _host(environment: Mapping[str, str]) -> Iterator[str]:
         raise NoContainers("there is no container engine: DOCKER_HOST is not set, and podman is not installed")
     else:
         with tempfile.TemporaryDirectory(prefix="resapermis-podman-") as folder:
-            socket = Path(folder) / "podman.sock"
+            address = Path(folder) / "podman.sock"
             log = Path(folder) / "log"
             with log.open("wb") as output:
                 service = subprocess.Popen(
-                    [podman, "system", "service", "--time=0", f"unix://{socket}"],
+                    [podman, "system", "service", "--time=0", f"unix://{address}"],
                     env=environment,
                     stdout=output,
                     stderr=output,
                 )
             try:
-                _wait_for(service, socket, log)
-                yield f"unix://{socket}"
+                _wait_for(service, address, log)
+                yield f"unix://{address}"
             finally:
                 service.terminate()
                 service.wait()
 
 
-def _wait_for(service: "subprocess.Popen[bytes]", socket: Path, log: Path) -> None:
+def _wait_for(service: "subprocess.Popen[bytes]", address: Path, log: Path) -> None:
     end, pause = time.monotonic() + START_SECONDS, threading.Event()
-    while not socket.is_socket():
+    while not address.is_socket():
         if service.poll() is not None or time.monotonic() > end:
             said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise NoContainers(f"podman's service does not start: {said[-1] if said else 'it says nothing'}")
