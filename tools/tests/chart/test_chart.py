@@ -14,7 +14,7 @@ from chart.helm import APIS, CHART, TRIAL, NotRendered, Object, render, rendered
 from chart.objects import Pods, kinds, named, pods
 from devstack.components import BUS_ADMIN, KEYSETS, SERVICES, Service
 from devstack.settings import ROOT
-from resapermis_kit.process.http import probes
+from resapermis_kit.process.http import PLATFORM, probes
 from resapermis_kit.process.settings import BusSettings, ServiceSettings
 from resapermis_kit.process.telemetry import Health
 
@@ -192,6 +192,17 @@ def test_metrics_are_labelled_as_alerts_ask_for_them(department: list[Object]) -
     assert relabelled["service"]["sourceLabels"] == ["__meta_kubernetes_pod_label_app_kubernetes_io_component"]
     chosen = monitor["selector"]["matchExpressions"][0]["values"]
     assert set(chosen) == {BUS_ADMIN, *(one.name for one in SERVICES)}
+
+
+def test_helm_test_asks_every_process_and_whether_the_platform_serves(department: list[Object]) -> None:
+    (job,) = (one for one in pods(department) if one.component == "serves")
+    asked = {
+        url.rpartition("svc:")[2] + " " + url.split("/")[2].split(".")[0]
+        for url in job.containers[0]["args"]
+        if url.startswith("http")
+    }
+    wanted = {f"9100/readyz resapermis-{name}" for name in (BUS_ADMIN, *(one.name for one in SERVICES))}
+    assert asked == wanted | {f"9100{PLATFORM} resapermis-auth-gateway"}
 
 
 def test_hsts_at_the_edge_is_what_the_web_face_sends(department: list[Object]) -> None:
