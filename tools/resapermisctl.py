@@ -13,6 +13,7 @@ First steps make what is missing and keep what is there; `keys rotate` replaces 
     resapermisctl.py keys init [--output DIR] [--oidc-client-secret FILE] [--smtp-password FILE] [--kubernetes | --apply] [--name NAME] [--namespace NS] [--database-host HOST]
     resapermisctl.py keys rotate principal|KEYSET add|promote|retire --output DIR
     resapermisctl.py keys hand-on --output DIR
+    resapermisctl.py database handover
     resapermisctl.py bus-beside-0.2.0 --listen HOST:PORT --monitor HOST:PORT --store DIR --tls DIR
 
 Databases: RESAPERMIS_<NAME>_DATABASE_URL (or _FILE) for each of auth_gateway, mandate, scheduling_rules, basket, audit, notification,
@@ -36,6 +37,8 @@ from ctl import compliance, dead_letters
 from ctl.addresses import Addresses, UnknownAddress, of_environment, of_home
 from ctl.invariants import Unreadable, until_settled
 from ctl.steps import bus_beside_0_2_0, cluster, databases, keys, platform
+from devstack.components import DATABASES
+from resapermis_kit.roles.__main__ import main as roles
 
 HOLDS, BROKEN, NOT_ASKED = 0, 1, 2
 BUS_ARGUMENTS = {
@@ -79,6 +82,10 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     beside = commands.add_parser("bus-beside-0.2.0", help="print nats.conf for while services of 0.2.0 still run")
     for name, what in BUS_ARGUMENTS.items():
         beside.add_argument(f"--{name}", required=True, help=what)
+    database = commands.add_parser("database", help="make roles and databases, hand over what an earlier release left")
+    database.add_argument(
+        "step", choices=("handover",), help="RESAPERMIS_ADMIN_URL, RESAPERMIS_PASSWORDS: docs/databases.md"
+    )
     _platform_arguments(commands.add_parser("platform", help="whether every process is ready"))
     _keys_arguments(commands.add_parser("keys", help="make the secrets of a deployment, replace a key"))
     return parser.parse_args(given)
@@ -212,6 +219,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "rule-preview": lambda asked: compliance.ask(["preview", *asked.words], asked.home, asked.port),
     "platform": ask_platform,
     "keys": do_step,
+    "database": lambda _: roles([database.name for database in DATABASES], os.environ),
     "bus-beside-0.2.0": print_bus,
 }
 

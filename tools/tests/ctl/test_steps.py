@@ -3,7 +3,7 @@
 import base64
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +16,8 @@ import resapermisctl
 from ctl.steps import cluster, databases, keys, platform
 from devstack.components import SERVICES, service_named
 from resapermis_kit.errors import Failure
+from resapermis_kit.roles import __main__ as roles
+from resapermis_kit.roles.handover import Database
 from resapermis_kit.rpc.auth import Principal, Signer, Verifier
 from resapermis_vault.keyset import read
 
@@ -149,6 +151,21 @@ def test_egress_is_handed_a_copy_of_the_keyset_that_sealed_its_tokens_in_0_2_0(f
     before = contents(folder)
     assert keys.hand_on(folder) == []
     assert contents(folder) == before
+
+
+def test_every_database_is_handed_over_by_one_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    handed: list[str] = []
+
+    async def ensure(url: str, databases: Sequence[Database], passwords: Mapping[str, str]) -> list[str]:
+        handed.extend(database.name for database in databases)
+        return []
+
+    monkeypatch.setattr(roles, "ensure", ensure)
+    monkeypatch.delenv("RESAPERMIS_ADMIN_URL", raising=False)
+    assert resapermisctl.main(["database", "handover"]) == 2
+    monkeypatch.setenv("RESAPERMIS_ADMIN_URL", "postgresql://postgres@db.example/postgres")
+    assert resapermisctl.main(["database", "handover"]) == 0
+    assert handed == sorted({service.database for service in SERVICES})
 
 
 # In a cluster
