@@ -71,7 +71,9 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: leave.set())
     server, _ = serve(
-        grpc_settings["endpoint"], grpc_settings["tls"], lambda spans: print(json.dumps(spans), flush=True)
+        grpc_settings["endpoint"],
+        grpc_settings["tls"],
+        lambda spans: print(f"{json.dumps(spans)}\n", end="", flush=True),
     )
     leave.wait()
     server.stop(GRACE_SECONDS).wait()
