@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 """Tests start programs, and never go on in a fork: without this gRPC says at each start that it does nothing about it."""
 CONTAINED = POSTGRES_IMAGE in os.environ
 """Whether PostgreSQL and NATS come from containers."""
+PROMETHEUS = all(map(shutil.which, ("prometheus", "promtool")))
+"""Whether rules and dashboards can be put to the real one."""
 pytest_plugins = [
     "resapermis_testing.certificates",
     "resapermis_testing.postgres",
@@ -65,10 +68,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlatform |
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with what takes long. Without root or containers, leave out what needs them; the last lines say so."""
+    """Begin with what takes long. Without root, containers or Prometheus, leave out what needs them; the last lines say so."""
     longest_first(items)
     missing = [] if os.geteuid() == 0 else ["root"]
     missing += [] if CONTAINED else ["containers"]
+    missing += [] if PROMETHEUS or os.environ.get("CI") else ["prometheus"]
     left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in missing)]
     if left_out:
         items[:] = [item for item in items if item not in left_out]
@@ -82,5 +86,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         Path(file).write_text("".join(f"{name}\n" for name in sorted(failed)), encoding="utf-8")
     if os.geteuid() != 0:
         terminalreporter.write_line("!!! Tests that need root DID NOT RUN (pytest -m root, as root).")
+    if not PROMETHEUS:
+        terminalreporter.write_line("!!! Tests that need Prometheus DID NOT RUN (apt install prometheus).")
     if not CONTAINED:
         terminalreporter.write_line("Tests of PostgreSQL in a container did not run (make test CONTAINERS=1).")

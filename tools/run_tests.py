@@ -91,11 +91,17 @@ def is_root() -> bool:
     return os.geteuid() == 0
 
 
-def closing(flaky: Sequence[str], *, browser: bool, in_ci: bool, root: bool) -> list[str]:
+def has_prometheus() -> bool:
+    """Whether tests that put rules and dashboards to the real one run."""
+    return all(map(shutil.which, ("prometheus", "promtool")))
+
+
+def closing(flaky: Sequence[str], *, browser: bool, in_ci: bool, root: bool, prometheus: bool) -> list[str]:
     """The run's last lines: tests that passed at the second run only, and what did not run here."""
     lines = [f"Tests that passed only on their second run: {len(flaky)}."]
     lines += [f"!!! passed only on its second run: {test}" for test in flaky]
     lines += [] if root else ["!!! Tests that need root DID NOT RUN (pytest -m root, as root)."]
+    lines += [] if prometheus else ["!!! Tests that need Prometheus DID NOT RUN (apt install prometheus)."]
     if not browser:
         lines += [
             "!!! NOTHING WAS SHOWN IN A BROWSER: there is no Chromium on this machine, and the browser tests did not run.",
@@ -252,7 +258,9 @@ def _all(arguments: Sequence[str], run: Call, environment: Mapping[str, str], gi
             return failed
         passed, flaky_web = web.alone(*web_ends.result())
     in_ci = bool(environment.get("CI"))
-    lines = closing([*flaky, *flaky_web], browser=web.browser is not None, in_ci=in_ci, root=is_root())
+    lines = closing(
+        [*flaky, *flaky_web], browser=web.browser is not None, in_ci=in_ci, root=is_root(), prometheus=has_prometheus()
+    )
     print("\n" + "\n".join(lines), flush=True)
     return 1 if failed or not passed or (web.browser is None and in_ci) else 0
 

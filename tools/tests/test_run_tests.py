@@ -68,6 +68,7 @@ class Machine:
 def as_root(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last lines are the same whoever runs these tests."""
     monkeypatch.setattr(run_tests, "is_root", lambda: True)
+    monkeypatch.setattr(run_tests, "has_prometheus", lambda: True)
 
 
 def last_lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -93,12 +94,13 @@ def test_python_and_the_web_run_beside_each_other(tmp_path: Path) -> None:
     assert run_tests.main((), run, machine.environment) == 0
 
 
-def test_what_needs_root_is_said_last_to_whoever_is_not(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("has", "needed"), [("is_root", "root"), ("has_prometheus", "Prometheus")])
+def test_what_did_not_run_here_is_said_last(
+    has: str, needed: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_tests, "is_root", lambda: False)
+    monkeypatch.setattr(run_tests, has, lambda: False)
     assert Machine(tmp_path).run() == 0
-    assert "need root DID NOT RUN" in last_lines(capsys)[-1]
+    assert f"need {needed} DID NOT RUN" in last_lines(capsys)[-1]
 
 
 @pytest.mark.parametrize("ci", [False, True])
