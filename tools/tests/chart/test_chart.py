@@ -130,6 +130,11 @@ REFUSED = {
     "a call of nobody": ({"services.audit.calls": '["nobody"]'}, "nobody"),
     "no place for backups": ({"database.cluster.backup.destination": '""'}, "backup.destination"),
     "a peer that is everybody": ({"edge.from": "[]"}, "from"),
+    "a bus outside that is everybody": ({"nats.url": '"tls://nats.example:4222"'}, "nats.to"),
+    "databases outside that are everybody": (
+        {"database.cluster.enabled": "false", "database.outside.authoritySecret": '"authority"'},
+        "database.outside.to",
+    ),
 }
 
 
@@ -137,6 +142,25 @@ REFUSED = {
 def test_what_cannot_be_is_refused_with_a_reason(given: dict[str, str], told: str) -> None:
     with pytest.raises(NotRendered, match=re.escape(told)):
         rendered("department", given=given)
+
+
+@pytest.mark.parametrize(
+    ("monitor", "asked"),
+    [("https://one.example:8333,https://two.example", {443, 8333}), ("", set())],
+    ids=["with its monitors", "not asked"],
+)
+def test_a_bus_outside_is_reached_on_the_ports_that_its_urls_name(monitor: str, asked: set[int]) -> None:
+    given = {
+        "nats.url": '"tls://one.example:4333,tls://two.example"',
+        "nats.monitor": f'"{monitor}"',
+        "nats.to": '[{"ipBlock": {"cidr": "10.8.0.0/16"}}]',
+    }
+    objects = rendered("department", given=given)
+    for name, ports in (("basket", {4222, 4333} | asked), (BUS_ADMIN, {4222, 4333} | asked), ("invariants", asked)):
+        rules = named(objects, "NetworkPolicy", f"resapermis-{name}")["spec"]["egress"]
+        to_bus = [rule for rule in rules if {"ipBlock": {"cidr": "10.8.0.0/16"}} in rule["to"]]
+        assert {port["port"] for rule in to_bus for port in rule["ports"]} == ports
+        assert all(rule["ports"] for rule in to_bus)
 
 
 @pytest.mark.parametrize("api", [api for api in APIS if not api.startswith(("external-secrets", "custom.metrics"))])
