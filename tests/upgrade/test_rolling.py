@@ -9,8 +9,9 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "chaos"))
 
 from rolling import door as doors
-from rolling import main, next_release
+from rolling import main, next_release, verdict
 from rolling.trees import ROOT
+from run.office import ACTS
 
 from devstack.components import SERVICES
 
@@ -24,11 +25,66 @@ def test_every_process_is_replaced_once() -> None:
     assert sorted(main.ORDER) == sorted(service.name for service in SERVICES)
 
 
+AS_EVER = {
+    "hold 201": 5,
+    "hold SLOT_TAKEN": 1,
+    "hold UNKNOWN_OUTCOME": 1,
+    "name HOLD_EXPIRED": 2,
+    "validate IN_PROGRESS": 1,
+    "validate 207": 4,
+    "hold line held": 9,
+    "hold line held RDVPERMIS_CANDIDATE_ALREADY CANDIDAT_DEJA_DANS_PANIER": 1,
+    "hold line refused RULE_REFUSED R-PUBLISHED R-API-PACE": 6,
+    "hold line refused RDVPERMIS_SLOT_GONE CRENEAU_DEJA_RESERVE": 2,
+    "search 200": 7,
+    "sign-in led home": 1,
+    "rpc basket OK": 3,
+}
+
+
 @pytest.mark.parametrize(
-    "what", ["hold UNAVAILABLE", "validate lost", "read HTTP_502", "search 500", "rpc basket DEADLINE", "name INTERNAL"]
+    "what",
+    [
+        "hold UNAVAILABLE",
+        "hold RDVPERMIS_DOWN",
+        "name RDVPERMIS_BUDGET",
+        "validate lost",
+        "read NO_ANSWER",
+        "read HTTP_502",
+        "read UNSPECIFIED",
+        "read NOT_FOUND",
+        "cancel MALFORMED",
+        "cancel A_CODE_OF_NO_RELEASE",
+        "search 500",
+        "search 503",
+        "search 401",
+        "search 429",
+        "sign-in FAILED",
+        "rpc basket DEADLINE",
+        "rpc basket UNAUTHENTICATED",
+        "name INTERNAL",
+        "hold line refused RDVPERMIS_DOWN",
+        "hold line refused INTERNAL R-PUBLISHED",
+    ],
 )
-def test_an_error_of_ours_is_trouble(what: str) -> None:
-    assert main.troubles({what: 3, "hold 201": 5, "hold SLOT_TAKEN": 1}) == {what: 3}
+def test_an_answer_is_trouble_by_its_status(what: str) -> None:
+    assert verdict.troubles({what: 3, **AS_EVER}) == {what: 3}
+
+
+def test_an_act_that_was_hardly_ever_acknowledged_is_told() -> None:
+    enough = dict(verdict.FLOOR)
+    assert verdict.missed(enough) == {}
+    assert verdict.missed({**enough, "validate 200": enough["validate 200"] - 1}) == {
+        "validate 200": enough["validate 200"] - 1
+    }
+    assert verdict.missed({"hold SLOT_TAKEN": 9000}) == dict.fromkeys(verdict.FLOOR, 0)
+
+
+def test_the_floor_has_every_act_and_every_source() -> None:
+    acts = {what.split()[0] for what in verdict.FLOOR}
+    assert acts == {*ACTS, "search", "sign-in", "rpc"}
+    asked = {what.split()[1] for what in verdict.FLOOR if what.startswith("rpc ")}
+    assert asked == {service.name for service in SERVICES} - {"egress"}
 
 
 def test_the_door_hands_a_request_whose_face_is_gone_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:

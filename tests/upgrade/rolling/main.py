@@ -20,6 +20,7 @@ from rolling.door import Door
 from rolling.load import Load
 from rolling.platform import Platform
 from rolling.trees import Tree, prepared, released, this
+from rolling.verdict import missed, troubles
 
 from ctl.addresses import DATABASES, Addresses
 from ctl.invariants import until_settled
@@ -53,18 +54,6 @@ SIDE_BY_SIDE_SECONDS = 2.0
 SETTLED_SECONDS = 90.0
 MIGRATION_TRIES = 3
 HOPS = ("from", "next")
-TROUBLE = (
-    "UNAVAILABLE",
-    "DEADLINE",
-    "INTERNAL",
-    "NO_ANSWER",
-    "OVERLOADED",
-    "UNAUTHENTICATED",
-    "FORBIDDEN",
-    "FAILED",
-    "lost",
-)
-"""What an upgrade must not make anybody see; a 5xx without a code too."""
 
 
 def say(text: str) -> None:
@@ -80,6 +69,15 @@ class Upgrade:
         self.platform, self.load, self.door, self.urls = platform, load, door, urls
         self.phases: list[dict[str, Any]] = []
         self.late: list[str] = []
+        self.missed: dict[str, dict[str, int]] = {}
+        """By hop, what was acknowledged too seldom while it was made."""
+
+    def hop(self, name: str, work: Callable[[], object]) -> None:
+        """Make a hop; everything that schools do must have been done meanwhile."""
+        before = self.load.counted()
+        work()
+        if few := missed(self.load.counted() - before):
+            self.missed[name] = few
 
     def phase(self, name: str, work: Callable[[], object]) -> None:
         """Do some work, see what was said until then arrive by what runs now, and note what was answered meanwhile."""
@@ -119,16 +117,6 @@ class Upgrade:
         if service.face == "web":
             self.door.back(face)
         time.sleep(SIDE_BY_SIDE_SECONDS)
-
-
-def troubles(answers: Mapping[str, int]) -> dict[str, int]:
-    """Those of the answers that nobody should have been given."""
-    found = {}
-    for what, often in answers.items():
-        code = what.rpartition(" ")[2]
-        if code in TROUBLE or code.startswith(("HTTP_5", "5")):
-            found[what] = often
-    return found
 
 
 def migrated(tree: Tree, order: Mapping[str, Any], home: Path) -> dict[str, Program]:
@@ -205,12 +193,13 @@ def judged(upgrade: Upgrade) -> dict[str, Any]:
     broken = upgrade.load.broken + [f"{office.school.id}: {office.broken}" for office in offices if office.broken]
     answers = upgrade.load.counted()
     trouble = troubles(answers)
-    wrong = (unexplained, missing, broken, trouble, upgrade.late)
+    wrong = (unexplained, missing, broken, trouble, upgrade.late, upgrade.missed)
     return {
         "holds": report.holds and not any(wrong),
         "settled_after_seconds": round(time.monotonic() - since, 1),
         "answers": dict(sorted(answers.items())),
         "trouble": trouble,
+        "acknowledged_too_seldom": upgrade.missed,
         "asked_again_at_the_door": dict(upgrade.door.again),
         "lines_acknowledged": len(lines),
         "lines_missing": missing,
@@ -258,9 +247,9 @@ def run(hops: Sequence[str], seed: int, *, keep: bool) -> dict[str, Any]:
         try:
             upgrade.phase(f"{first.name} alone", lambda: time.sleep(5))
             if "from" in hops:
-                from_release(upgrade, order, home)
+                upgrade.hop("from", lambda: from_release(upgrade, order, home))
             if "next" in hops:
-                to_next(upgrade, order, home)
+                upgrade.hop("next", lambda: to_next(upgrade, order, home))
             upgrade.phase("the end", lambda: time.sleep(5))
         finally:
             load.stop()
