@@ -12,7 +12,7 @@ import pytest
 from chart import generated, readme, sums, table
 from chart.helm import APIS, CHART, TRIAL, NotRendered, Object, render, rendered, size
 from chart.objects import Pods, kinds, named, pods
-from devstack.components import BUS_ADMIN, KEYSETS, SERVICES, Service
+from devstack.components import BUS_ADMIN, KEYSETS, NATS, OPERATOR, SERVICES, Service
 from devstack.settings import ROOT
 from resapermis_kit.process.http import PLATFORM, probes
 from resapermis_kit.process.settings import BusSettings, ServiceSettings
@@ -283,6 +283,19 @@ def test_first_steps_run_once_with_a_right_to_create_secrets_and_no_other() -> N
         one.component for one in pods(objects) if any("projected" in volume for volume in one.spec["volumes"])
     }
     assert with_token == {"first-steps"}
+
+
+def test_a_certificate_is_good_for_what_its_process_does(department: list[Object]) -> None:
+    """Who only asks cannot be taken for a server; NATS' servers ask each other, one alone asks nobody."""
+    uses = {
+        certificate["spec"]["commonName"]: set(certificate["spec"]["usages"]) - {"digital signature"}
+        for certificate in kinds(department, "Certificate")
+        if not certificate["spec"].get("isCA")
+    }
+    both = {"server auth", "client auth"}
+    assert uses == {one.name: both for one in SERVICES} | {NATS: both, OPERATOR: {"client auth"}}
+    alone = named(rendered("small"), "Certificate", "resapermis-tls-nats")["spec"]
+    assert alone["usages"] == ["digital signature", "server auth"]
 
 
 def test_values_are_all_explained() -> None:

@@ -103,7 +103,7 @@ def make(department: list[Object], tmp_path: Path) -> Iterator[Callable[[int], W
             own = text if many > 1 else re.sub(r"(?s)\ncluster \{.*\n\}\n?", "\n", text)
             for before, after in here.items():
                 own = own.replace(before, after)
-            own = re.sub(HOST.pattern + ":6222", lambda found: f"127.0.0.1:{nodes[int(found[1])].cluster}", own)
+            own = re.sub(HOST.pattern + ":6222", lambda found: f"localhost:{nodes[int(found[1])].cluster}", own)
             (node.folder / "nats.conf").write_text(own, encoding="utf-8")
         worlds.append(World(nodes, authority, tmp_path / OPERATOR, start))
         return worlds[-1]
@@ -200,6 +200,36 @@ def test_a_change_that_nobody_was_told_of_is_told_at_the_next_look(tmp_path: Pat
         sleeper.stdin.close()
         sleeper.wait(10)
     assert told.read_text(encoding="utf-8") == ".\n"
+
+
+async def routed(node: Node, folder: Path) -> str:
+    """What the server answers to who would be another server of its cluster, with the folder's certificate."""
+    context = Certificates(folder).client_context("test")
+    reader, writer = await asyncio.open_connection("localhost", node.cluster, ssl=context)
+    try:
+        told = json.loads((await reader.readline()).partition(b" ")[2])
+        said = json.dumps({"name": "another", "cluster": told["cluster"], "tls_required": True})
+        writer.write(f"CONNECT {said}\r\nPING\r\n".encode())
+        async with asyncio.timeout(10):
+            while line := (await reader.readline()).decode().strip():
+                if line.startswith(("-ERR", "PONG")):
+                    return line
+        return ""
+    finally:
+        writer.close()
+
+
+async def test_a_route_is_for_who_has_a_servers_name_in_its_certificate(make: Callable[[int], World]) -> None:
+    """Each process has a certificate of the same authority, and a route sees every account's messages."""
+    world = make(3)
+    node, other, _ = world.nodes
+    world.start(node)
+    await until_served(node, "/healthz?js-enabled-only=true")
+    for name in ("basket", OPERATOR, NATS):
+        own = node.folder / name
+        world.authority.sign(own, name, names=(name,))
+        assert await routed(node, own) == "-ERR 'Authorization Violation'", name
+    assert await routed(node, other.tls) == "PONG"
 
 
 @pytest.mark.long_only
