@@ -19,6 +19,7 @@ from resapermis.events.v1 import events_pb2, events_pb2_grpc
 from resapermis_kit.clock import utc_now
 from resapermis_kit.denials.denial import Denial
 from resapermis_kit.errors import Code, Failure
+from resapermis_kit.health import connected
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Verifier
 from resapermis_kit.rpc.authorization import Authorizer
@@ -122,8 +123,12 @@ async def test_a_server_and_its_client_are_renewed_while_both_run(world: World) 
             world.authority.sign(world.folder / name, name)
         assert (world.certificates.look(), ours.look()) == (True, True)
         assert await world.shown() != shown
-        await world.ask(channel)
-        assert world.servicer.serials[-1] not in {before, 0}
+
+        async def renewed() -> bool:
+            await world.ask(channel)
+            return world.servicer.serials[-1] != before
+
+        await eventually(renewed)
         world.servicer.go_on.set()
         await waiting
 
@@ -139,7 +144,7 @@ async def test_a_replica_that_came_since_is_asked_once_the_name_was_looked_up_ag
         options = [("grpc.ssl_target_name_override", "mandate"), ("grpc.service_config", peers.ROUND_ROBIN)]
         return grpc.aio.secure_channel(target, credentials, options=options)
 
-    async with RenewedChannel(world.caller(), opened, lambda: seconds[0]) as channel:
+    async with RenewedChannel(world.caller(), opened, lambda: seconds[0], lambda: 0.0) as channel:
         waiting = asyncio.create_task(world.ask(channel, wait=True))
         await world.servicer.began.wait()
         addresses.append(second.port)
@@ -157,6 +162,86 @@ async def test_a_replica_that_came_since_is_asked_once_the_name_was_looked_up_ag
         world.servicer.go_on.set()
         await waiting
     await second.stop(0)
+
+
+@dataclass
+class Steered:
+    """audit's channel to whichever port stands last in `ports`, by a clock and a chance of the test's."""
+
+    world: World
+    ours: Certificates
+    ports: list[int]
+    seconds: float = 0.0
+    chance: float = 0.0
+    opened: int = 0
+
+    def channel(self) -> RenewedChannel:
+        return RenewedChannel(self.ours, self._open, lambda: self.seconds, lambda: self.chance)
+
+    def _open(self, credentials: grpc.ChannelCredentials) -> grpc.aio.Channel:
+        self.opened += 1
+        options = [("grpc.ssl_target_name_override", "mandate"), ("grpc.service_config", peers.ROUND_ROBIN)]
+        return grpc.aio.secure_channel(f"127.0.0.1:{self.ports[-1]}", credentials, options=options)
+
+
+@pytest.mark.parametrize("accepts", [False, True], ids=["nothing there", "no handshake"])
+async def test_a_connection_stays_until_the_next_one_is_there(world: World, *, accepts: bool) -> None:
+    """As where the name cannot be looked up for a while, or a replica that came since is stuck: nobody notices, nobody waits."""
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    steered = Steered(world, world.caller(), [world.server.port])
+    stuck = server.sockets[0].getsockname()[1]
+    if not accepts:
+        server.close()
+    async with steered.channel() as channel:
+        await world.ask(channel)
+        steered.ports.append(stuck)
+        steered.seconds = LOOKED_UP_SECONDS
+        for _ in range(6):
+            await world.ask(channel)
+        assert steered.opened == 2
+        # A renewal does not wait for it.
+        before = world.servicer.serials[-1]
+        world.authority.sign(world.folder / "audit", "audit")
+        assert steered.ours.look()
+        steered.ports.append(world.server.port)
+
+        async def renewed() -> bool:
+            await world.ask(channel)
+            return world.servicer.serials[-1] != before
+
+        await eventually(renewed)
+    assert steered.opened == 3
+    server.close()
+
+
+async def test_channels_do_not_all_look_up_at_once_and_none_without_a_call(world: World) -> None:
+    steered = Steered(world, world.caller(), [world.server.port], chance=1.0)
+    async with steered.channel() as channel:
+        await world.ask(channel)
+        steered.seconds = LOOKED_UP_SECONDS * 2 / 3 - 1
+        await world.ask(channel)
+        assert steered.opened == 1
+        steered.seconds = 10 * LOOKED_UP_SECONDS
+        assert connected(channel)  # as health asks, each second
+        assert steered.opened == 1
+        steered.seconds = LOOKED_UP_SECONDS * 2 / 3 + 1
+        await world.ask(channel)
+    assert steered.opened == 2
+
+
+async def test_a_connection_on_which_health_alone_is_asked_came_to_something(world: World) -> None:
+    before = [sample(f"resapermis_rpc_{name}_total") for name in ("handshakes", "connections")]
+    async with world.channel(world.caller()) as channel:
+        for _ in range(2):
+            await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+    assert [sample(f"resapermis_rpc_{name}_total") for name in ("handshakes", "connections")] == [
+        one + 1 for one in before
+    ]
 
 
 @pytest.mark.req("S-17")
@@ -283,8 +368,16 @@ async def test_a_caller_whose_serial_number_is_denied_is_refused_on_its_open_con
         ]
         world.authority.sign(world.folder / "audit", "audit")  # its next one is another
         assert ours.look()
-        await world.ask(channel)
-    assert len(world.denied) == 1
+
+        async def believed() -> bool:
+            try:
+                await world.ask(channel)
+            except Failure as failure:  # until the new connection is open
+                assert failure.code == Code.CODE_UNAUTHENTICATED  # noqa: PT017
+                return False
+            return True
+
+        await eventually(believed)
 
 
 @pytest.mark.req("S-17")

@@ -23,7 +23,6 @@ from resapermis_kit.rpc.authorization import Authorizer
 from resapermis_kit.rpc.deadline import DEFAULT_DEADLINE_SECONDS, LEAST_USEFUL_SECONDS, deadline
 from resapermis_kit.rpc.message_checks import Unreadable, checked
 from resapermis_kit.tls.callers import Callers
-from resapermis_kit.tls.certificates import Certificates
 
 COLLISION_PAUSES_SECONDS = (0.01, 0.05)
 ANSWERED = Histogram(
@@ -58,14 +57,14 @@ class Gate(grpc.aio.ServerInterceptor):
     """What happens around every RPC, in one place and in this order."""
 
     def __init__(
-        self, verifier: Verifier, authorizer: Authorizer, certificates: Certificates, denied: Callable[[Denial], None]
+        self, verifier: Verifier, authorizer: Authorizer, callers: Callers, denied: Callable[[Denial], None]
     ) -> None:
         """Guard the methods of `needed`; `denied` is told of each refusal."""
         self.needed: dict[str, str] = {}
         """The permission that each method needs, by its path."""
         self._verifier = verifier
         self._authorizer = authorizer
-        self._callers = Callers(certificates)
+        self._callers = callers
         self._denied = denied
         self._wrapped: dict[str, Any] = {}
 

@@ -17,6 +17,7 @@ from resapermis_kit.rpc.auth import Verifier
 from resapermis_kit.rpc.authorization import Authorizer, permissions
 from resapermis_kit.rpc.gate import Gate
 from resapermis_kit.rpc.message_checks import LARGEST_MESSAGE
+from resapermis_kit.tls.callers import Callers
 from resapermis_kit.tls.certificates import Certificates
 from resapermis_kit.tls.credentials import server_credentials
 
@@ -33,14 +34,14 @@ class Server:
         denied: Callable[[Denial], None],
     ) -> None:
         """Prepare; servicers are added before `start`. `denied` is told of each refused principal and permission."""
-        self._listen, self._certificates = listen, certificates
+        self._listen, self._certificates, self._callers = listen, certificates, Callers(certificates)
         self._verifier, self._authorizer, self._denied = verifier, authorizer, denied
         self._adds: list[tuple[ServiceDescriptor, Callable[[grpc.aio.Server], None]]] = []
         self._methods: dict[str, batch_servicer.Method] = {}
         self._server: grpc.aio.Server | None = None
         self.health: Callable[[], Mapping[str, bool]] = lambda: {READY: True}
         """What the health service answers: its services, and whether each serves."""
-        self._health = HealthServicer(self._statuses)
+        self._health = HealthServicer(self._statuses, self._callers.met)
         self.port = 0
 
     def add(self, add_to_server: Callable[[Any, grpc.aio.Server], None], servicer: object, service: str) -> None:
@@ -51,7 +52,7 @@ class Server:
 
     async def start(self) -> None:
         """Bind and serve; ValueError for an RPC without permission, RuntimeError for a busy port."""
-        gate = Gate(self._verifier, self._authorizer, self._certificates, self._denied)
+        gate = Gate(self._verifier, self._authorizer, self._callers, self._denied)
         self.add(
             batch_pb2_grpc.add_BatchServiceServicer_to_server,
             batch_servicer.BatchServicer(gate, self._methods),

@@ -41,7 +41,7 @@ class Callers:
 
     def of(self, context: grpc.aio.ServicerContext[Any, Any]) -> Certified:
         """Who is at the other end; "" where there is no certificate, which gRPC does not let in."""
-        self._count(context.peer())
+        self.met(context)
         found = context.auth_context()
         names, certificates = list(found.get("x509_common_name", ())), list(found.get("x509_pem_cert", ()))
         serial, ends = _read(certificates[0]) if certificates else (0, 0.0)
@@ -60,7 +60,9 @@ class Callers:
                 Code.CODE_UNAUTHENTICATED, f"the caller's certificate is {reason}", denied=f"certificate_{reason}"
             )
 
-    def _count(self, address: str) -> None:
+    def met(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        """Count its connection, once."""
+        address = context.peer()
         if address in self._met:
             return
         CONNECTIONS.inc()

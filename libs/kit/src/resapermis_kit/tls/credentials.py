@@ -1,6 +1,7 @@
 """gRPC's TLS by the process's certificates: what a server shows to who comes, and channels that go on after a renewal."""
 
 import asyncio
+import random
 import time
 from collections.abc import Callable
 from typing import Any, Self
@@ -16,11 +17,12 @@ HANDSHAKES = Counter(
     "Handshakes that others began with this server; compare `resapermis_rpc_connections_total`",
 )
 LOOKED_UP_SECONDS = 900.0
-"""After so long a peer's name is looked up again; each time is a handshake with every replica, which `ManyHandshakes` counts. Not by the server's own end of old connections (max_connection_age): of calls that
-begin in that moment some fail, and a command that fails so may have acted."""
+"""After so long, or up to a third of it less by chance (else all channels of a process, and of those that started together,
+would begin at once), a call has the peer's name looked up again. Not by the server's own end of old connections
+(max_connection_age): of calls that begin in that moment some fail, and a command that fails so may have acted."""
 ENDS_SECONDS = 60.0
 """How long calls go on that were under way on a connection with the certificates before: no call lives longer."""
-
+_READY, _IDLE = grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.IDLE
 
 PEER = "service"
 """What metrics of failed handshakes call our own services: gRPC tells of them with the calls that found none that succeeded."""
@@ -89,8 +91,9 @@ class RenewedChannel(grpc.aio.Channel):
     """A channel behind which another stands from time to time: once our certificates were renewed, and every quarter of an hour.
 
     gRPC reads credentials once a channel, and looks up a peer's replicas when it has lost one of them: of one that came since
-    it hears from a new channel alone. Calls under way on the one before come to their end; stubs that were made of this one
-    need not be made again.
+    it hears from a new channel alone. The next channel takes over once it is connected: until then calls go on by the one
+    before, so that none waits for a handshake, and a name that cannot be looked up now costs no connection. Calls under way
+    come to their end on the one that they began on; stubs that were made of this one need not be made again.
     """
 
     def __init__(
@@ -98,26 +101,47 @@ class RenewedChannel(grpc.aio.Channel):
         certificates: Certificates,
         opened: Callable[[grpc.ChannelCredentials], grpc.aio.Channel],
         monotonic: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
     ) -> None:
-        """`opened` makes a channel, which connects at its first call."""
-        self._certificates, self._opened, self._monotonic = certificates, opened, monotonic
+        """`opened` makes a channel, which connects at its first call. `chance`: between 0 and 1."""
+        self._certificates, self._opened, self._monotonic, self._chance = certificates, opened, monotonic, chance
         self._material = certificates.material
         self._credentials = channel_credentials(self._material)
-        self._channel, self._since = opened(self._credentials), monotonic()
+        self._channel = opened(self._credentials)
+        self._next: grpc.aio.Channel | None = None
+        self._due = self._from_now()
         self._ending: set[asyncio.Task[None]] = set()
 
     def current(self) -> grpc.aio.Channel:
-        """The channel of now, for one call."""
-        renewed, now = self._certificates.material is not self._material, self._monotonic()
-        if renewed or now - self._since >= LOOKED_UP_SECONDS:
-            ending = asyncio.get_running_loop().create_task(self._channel.close(ENDS_SECONDS))
-            self._ending.add(ending)
-            ending.add_done_callback(self._ending.discard)
-            if renewed:
-                self._material = self._certificates.material
-                self._credentials = channel_credentials(self._material)
-            self._channel, self._since = self._opened(self._credentials), now
+        """The channel of now, for one call. Calls alone have the name looked up: without any no handshake is worth it."""
+        if self._next is None and self._monotonic() >= self._due:
+            self._open_next()
+        return self._standing()
+
+    def _standing(self) -> grpc.aio.Channel:
+        if self._certificates.material is not self._material:
+            self._material = self._certificates.material
+            self._credentials = channel_credentials(self._material)
+            if self._next is not None:
+                self._end(self._next)
+            self._open_next()
+        if self._next is not None and (
+            self._next.get_state(try_to_connect=True) is _READY or self._channel.get_state() is _IDLE
+        ):
+            self._end(self._channel)
+            self._channel, self._next, self._due = self._next, None, self._from_now()
         return self._channel
+
+    def _open_next(self) -> None:
+        self._next = self._opened(self._credentials)
+
+    def _end(self, channel: grpc.aio.Channel) -> None:
+        ending = asyncio.get_running_loop().create_task(channel.close(ENDS_SECONDS))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+
+    def _from_now(self) -> float:
+        return self._monotonic() + LOOKED_UP_SECONDS * (1 - self._chance() / 3)
 
     async def __aenter__(self) -> Self:
         """Nothing to do: it connects at its first call."""
@@ -132,19 +156,21 @@ class RenewedChannel(grpc.aio.Channel):
         for ending in self._ending:
             ending.cancel()
         await asyncio.gather(*self._ending, return_exceptions=True)
+        if self._next is not None:
+            await self._next.close()
         await self._channel.close(grace)
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002 - gRPC's own
         """Of the channel of now."""
-        return self.current().get_state(try_to_connect)
+        return self._standing().get_state(try_to_connect)
 
     async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
         """Of the channel of now."""
-        await self.current().wait_for_state_change(last_observed_state)
+        await self._standing().wait_for_state_change(last_observed_state)
 
     async def channel_ready(self) -> None:
         """Wait until the channel of now is connected."""
-        await self.current().channel_ready()
+        await self._standing().channel_ready()
 
     def unary_unary(self, *arguments: Any, **named: Any) -> Any:
         """As gRPC's own."""
