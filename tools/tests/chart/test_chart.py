@@ -127,6 +127,7 @@ REFUSED = {
     "more connections than PostgreSQL takes": ({"database.cluster.maxConnections": "200"}, "the processes may hold"),
     "as many synchronous standbys as servers": ({"database.cluster.instances": "1"}, "synchronous"),
     "an even number of NATS' servers": ({"nats.replicas": "2"}, "nats.replicas"),
+    "migrations at some other time": ({"migrations.hook": '"never"'}, "hook"),
     "a call of nobody": ({"services.audit.calls": '["nobody"]'}, "nobody"),
     "no place for backups": ({"database.cluster.backup.destination": '""'}, "backup.destination"),
     "a peer that is everybody": ({"edge.from": "[]"}, "from"),
@@ -246,6 +247,32 @@ def test_migrations_come_before_all_else_in_an_upgrade_and_beside_the_database_a
         jobs = [one for one in kinds(objects, "Job") if "-migrate-" in one["metadata"]["name"]]
         assert len(jobs) == len({one.database for one in SERVICES})
         assert {one["metadata"].get("annotations", {}).get("helm.sh/hook") for one in jobs} == {hook}
+
+
+def test_where_another_tool_renders_migrations_come_first_when_it_is_told_so() -> None:
+    """`helm template` knows neither upgrades nor revisions: the Job of before has the same name, and cannot be changed."""
+    objects = rendered("department", given={"migrations.hook": '"always"'})
+    jobs = [one["metadata"] for one in kinds(objects, "Job") if "-migrate-" in one["metadata"]["name"]]
+    assert len(jobs) == len({one.database for one in SERVICES})
+    for job in jobs:
+        assert job["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+        assert "before-hook-creation" in job["annotations"]["helm.sh/hook-delete-policy"]
+
+
+def test_helm_waits_for_longer_than_a_migration_may_take(upgrade: list[Object]) -> None:
+    """By itself it gives up after five minutes, and leaves a release that failed beside a migration that goes on."""
+    (most,) = {
+        one["spec"]["activeDeadlineSeconds"] for one in kinds(upgrade, "Job") if "-migrate-" in one["metadata"]["name"]
+    }
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^helm upgrade .*$", page, re.MULTILINE)
+    assert commands
+    for command in commands:
+        told = re.search(r" --timeout (\d+)m", command)
+        assert told is not None, command
+        assert int(told[1]) * 60 >= most + 300
+    notes = (CHART / "templates" / "NOTES.txt").read_text(encoding="utf-8")
+    assert "--timeout {{ add .Values.migrations.seconds 300 }}s" in notes
 
 
 def test_a_queue_adds_replicas_and_slowly_takes_them_away(national: list[Object]) -> None:
