@@ -17,7 +17,7 @@ NEEDED = ("RESAPERMIS_DATABASE_URL", "RESAPERMIS_TLS_DIR", "RESAPERMIS_PEER_SCHE
 def environment(home: Path | None, port: int, ours: Mapping[str, str]) -> dict[str, str]:
     """Basket's: that of a local stack in `home` at `port`, or this process's own where it is run beside basket."""
     if home is None:
-        missing = [name for name in NEEDED if not ours.get(name)]
+        missing = [name for name in NEEDED if not (ours.get(name) or ours.get(f"{name}_FILE"))]
         if missing:
             msg = f"not set: {', '.join(missing)} (as basket has them; or name a local stack's folder with --home)"
             raise UnknownAddress(msg)

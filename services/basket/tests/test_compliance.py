@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import structlog
 from basket_peers import Basket, Record, candidate
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,6 +120,13 @@ def settings(basket: Basket, settings_for: Any) -> Settings:
     return made
 
 
+async def run(words: list[str], settings: Settings, capsys: pytest.CaptureFixture[str]) -> int:
+    """The command, its answer alone on the terminal, as in a process of its own (`__main__`)."""
+    capsys.readouterr()  # what basket's services logged here until now
+    with structlog.testing.capture_logs():
+        return await commands.run(words, settings)
+
+
 @pytest.mark.req("R-23", "P-05")
 @pytest.mark.parametrize("drifted", [True, False])
 async def test_the_command_prints_json_and_shows_drift_by_its_status(
@@ -127,7 +135,7 @@ async def test_the_command_prints_json_and_shows_drift_by_its_status(
     await booked(basket, ("s1", 1))
     if drifted:
         basket.world.drifted["s1"] = ["R-PAST"]
-    assert await commands.run(["compliance-check"], settings(basket, settings_for)) == (1 if drifted else 0)
+    assert await run(["compliance-check"], settings(basket, settings_for), capsys) == (1 if drifted else 0)
     printed = json.loads(capsys.readouterr().out)
     assert (printed["compliant"], printed["bookings"], printed["judgements"]) == (not drifted, 1, 2)
     assert printed["by_rule"] == ({"R-PAST": 2} if drifted else {})
@@ -139,7 +147,7 @@ async def test_the_preview_is_a_command(basket: Basket, settings_for: Any, capsy
     basket.world.would_refuse.add("s1")
     words = ["preview", "notice_seconds", "86400", "94", "B"]
     assert commands.is_ours(words)
-    assert await commands.run(words, settings(basket, settings_for)) == 0
+    assert await run(words, settings(basket, settings_for), capsys) == 0
     assert json.loads(capsys.readouterr().out)["drifted"] == 2
     changed = basket.world.rejudged[-1].changed
     assert (changed.name, changed.value, changed.department, changed.category) == ("notice_seconds", "86400", "94", "B")
@@ -149,7 +157,7 @@ async def test_the_preview_is_a_command(basket: Basket, settings_for: Any, capsy
 async def test_other_words_are_not_understood(
     basket: Basket, settings_for: Any, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
-    assert await commands.run(words, settings(basket, settings_for)) == 2
+    assert await run(words, settings(basket, settings_for), capsys) == 2
     assert "usage" in capsys.readouterr().err
 
 
@@ -159,7 +167,7 @@ async def test_a_check_that_cannot_be_made_is_not_called_compliant(
     await booked(basket, ("s1", 1))
     asked = settings(basket, settings_for)
     await basket.peer_servers["scheduling-rules"].server.stop(0)
-    assert await commands.run(["compliance-check"], asked) == 2
+    assert await run(["compliance-check"], asked, capsys) == 2
     assert "compliant" not in capsys.readouterr().out
 
 

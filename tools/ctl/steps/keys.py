@@ -21,6 +21,8 @@ CLIENT_SECRET, MAIL_PASSWORD = "oidc-client-secret", "smtp-password"
 """Given to us: by the OpenID provider, by the mail server."""
 SETS = (PRINCIPAL, *KEYSETS)
 STEPS = ("add", "promote", "retire")
+RENEWED = ("egress",)
+"""Keysets of which all that they seal is sealed anew within two days by itself: tokens are refreshed, grants daily."""
 
 
 class Refused(Exception):
@@ -79,6 +81,11 @@ def rotate(folder: Path, which: str, step: str) -> str:
     old one still reads. *retire*: the old one is gone. Between two steps every process gets the folder's files and starts again.
     """
     if which != PRINCIPAL:
+        if step == "retire" and which not in RENEWED:
+            raise Refused(
+                f"keyset-{which}.json keeps its old key: nothing seals anew what lies in the database under it, so that it would "
+                "be lost for good. What is written from now on is under the new key"
+            )
         words = {"add": ["rotate", "--stage"], "promote": ["promote"], "retire": ["retire"]}[step]
         file = folder / f"keyset-{which}.json"
         if vault([words[0], str(file), *words[1:]]) != 0:

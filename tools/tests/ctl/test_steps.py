@@ -132,15 +132,25 @@ def test_steps_out_of_turn_change_nothing(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_keyset_goes_through_the_same_three_steps(folder: Path) -> None:
-    file = folder / "keyset-mandate.json"
+    file = folder / "keyset-egress.json"
     primaries = []
     for step in keys.STEPS:
-        keys.rotate(folder, "mandate", step)
+        keys.rotate(folder, "egress", step)
         document = read(file)["kek"]
         primaries.append((document["primaryKeyId"], len(document["key"])))
     (added, two), (promoted, still), (retired, one) = primaries
     assert (two, still, one) == (2, 2, 1)
     assert added != promoted == retired
+
+
+@pytest.mark.parametrize("which", [name for name in keys.SETS if name not in {keys.PRINCIPAL, "egress"}])
+def test_no_key_is_taken_from_what_nothing_seals_anew(folder: Path, which: str) -> None:
+    keys.rotate(folder, which, "add")
+    keys.rotate(folder, which, "promote")
+    before = (folder / f"keyset-{which}.json").read_bytes()
+    with pytest.raises(keys.Refused, match="lost for good"):
+        keys.rotate(folder, which, "retire")
+    assert (folder / f"keyset-{which}.json").read_bytes() == before
 
 
 def test_egress_is_handed_a_copy_of_the_keyset_that_sealed_its_tokens_in_0_2_0(folder: Path) -> None:
