@@ -39,15 +39,20 @@ def account(uid: int, gid: int) -> tuple[int, int]:
 
 
 def prepare(place: Path, now: datetime, more: Mapping[str, str]) -> None:
-    """Write all that the file mounts in `place`, and `place/.env` with `more` settings beside those that it must have."""
+    """Write all that the file mounts in `place`, and `place/.env`: what it must have and `more`, beside what somebody set there.
+
+    A `door.pem` that is not the local authority's own, a recognised one's say, is left as it is.
+    """
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     kept, data = place / "kept", place / "data"
     for folder in (kept, data, place / "keys"):
         folder.mkdir(mode=0o700, exist_ok=True)
+    door = place / "public" / DOOR
+    local = not (door / "door.pem").exists() or (door / "door.pem").read_bytes() == _pair(door)
     certificates.ensure_certificates(place / "tls", INSIDE, now)
     certificates.ensure_certificates(place / "public", OUTSIDE, now)
-    door = place / "public" / DOOR
-    certificates.write_secret(door / "door.pem", (door / "tls.pem").read_bytes() + (door / "tls.key").read_bytes())
+    if local:
+        certificates.write_secret(door / "door.pem", _pair(door))
     keys.ensure_keys(kept)
     keys.ensure_keysets(kept)
     _own_keys(place, kept)
@@ -63,6 +68,7 @@ def prepare(place: Path, now: datetime, more: Mapping[str, str]) -> None:
         (data / name).mkdir(mode=0o700, exist_ok=True)
     uid, gid = account(os.getuid(), os.getgid())
     settings = {
+        **_settings(place / ".env"),
         "COMPOSE_PROJECT_NAME": "resapermis",
         "RESAPERMIS_COMPOSE_HOME": str(place.resolve()),
         "RESAPERMIS_UID": str(uid),
@@ -72,6 +78,18 @@ def prepare(place: Path, now: datetime, more: Mapping[str, str]) -> None:
     certificates.write_secret(place / ".env", "".join(f"{name}={value}\n" for name, value in settings.items()).encode())
     if uid != os.getuid():
         _give_away(place, uid, gid)
+
+
+def _pair(folder: Path) -> bytes:
+    files = (folder / "tls.pem", folder / "tls.key")
+    return b"".join(file.read_bytes() for file in files if file.exists())
+
+
+def _settings(file: Path) -> dict[str, str]:
+    """What an .env file sets; comments are not kept."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    pairs = (line.partition("=") for line in lines if not line.lstrip().startswith("#"))
+    return {name.strip(): value for name, equals, value in pairs if equals}
 
 
 def _own_keys(place: Path, kept: Path) -> None:

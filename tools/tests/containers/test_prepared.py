@@ -1,12 +1,12 @@
 """What compose mounts: complete, each process's own alone, and nobody else's to read."""
 
 import stat
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from containers.prepared import INSIDE, OUTSIDE, account, prepare
+from containers.prepared import DOOR, INSIDE, OUTSIDE, account, prepare
 from devstack.components import SERVICES
 
 NOW = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
@@ -68,6 +68,25 @@ def test_made_again_it_keeps_every_secret_and_certificate(place: Path) -> None:
     before = contents(place)
     prepare(place, NOW, {"COMPOSE_PROFILES": "traces"})
     assert contents(place) == before
+
+
+def test_made_again_it_keeps_what_somebody_set_and_the_doors_recognised_certificate(tmp_path: Path) -> None:
+    place = tmp_path / "compose"
+    prepare(place, NOW, {})
+    door, settings = place / "public" / DOOR / "door.pem", place / ".env"
+    local = door.read_bytes()
+    settings.write_text(
+        settings.read_text() + "# ours\nRESAPERMIS_PUBLIC_URL=https://resapermis.example?a=b\nRESAPERMIS_UID=0\n"
+    )
+    prepare(place, NOW + timedelta(days=6), {"COMPOSE_PROFILES": "traces"})
+    said = settings.read_text().splitlines()
+    assert {"RESAPERMIS_PUBLIC_URL=https://resapermis.example?a=b", "COMPOSE_PROFILES=traces"} < set(said)
+    assert not [line for line in said if line in {"RESAPERMIS_UID=0", "# ours"}]
+    assert door.read_bytes() != local, "renewed with the local authority's"
+    door.write_bytes(b"of a recognised authority")
+    prepare(place, NOW + timedelta(days=12), {})
+    assert door.read_bytes() == b"of a recognised authority"
+    assert "COMPOSE_PROFILES=traces" in settings.read_text()
 
 
 def test_containers_never_run_as_root() -> None:
