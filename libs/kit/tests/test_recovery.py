@@ -180,6 +180,9 @@ async def test_a_restore_is_reported_to_whoever_must_read_again(make_engine: Mak
         (EVENTS, 1, 2),
         ("records", 1, 2),
     ]
+    found = REGISTRY.get_sample_value("resapermis_outbox_restored_seconds", {"stream": EVENTS})
+    assert found is not None
+    assert abs(found - utc_now().timestamp()) < 60
     assert await recovery.align(source, bus, SOURCE) == []
 
 

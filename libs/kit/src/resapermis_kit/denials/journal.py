@@ -18,10 +18,11 @@ PAUSE_SECONDS = 0.5
 DENIED = Counter(
     "resapermis_access_denied_total", "Refusals of access, by what was refused and why", ["action", "reason"]
 )
-for _reason in ("forged", "audience", "twice", "expired"):
-    DENIED.labels(
-        ACTION, f"principal_{_reason}"
-    )  # there from the start, at 0: Prometheus sees no increase in what begins at 1
+for _reason in (
+    *("principal_forged", "principal_audience", "principal_twice", "principal_expired"),
+    *("certificate_denied", "certificate_expired"),
+):
+    DENIED.labels(ACTION, _reason)  # there from the start, at 0: Prometheus sees no increase in what begins at 1
 log = structlog.get_logger()
 
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 import structlog
 from nats.aio.client import Client
-from prometheus_client import Counter, Gauge
+from prometheus_client import Gauge
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -26,9 +26,12 @@ from resapermis_kit.events.streams import EVENTS, RECORDS, stream_name
 from resapermis_kit.events.wire import NUMBER
 
 log = structlog.get_logger()
-RESTORED = Counter(
-    "resapermis_outbox_restored_total", "Times that this database was found older than its own stream", ["stream"]
+RESTORED = Gauge(
+    "resapermis_outbox_restored_seconds",
+    "When this database was found older than its own stream, in seconds since 1970; nothing where it never was",
+    ["stream"],
 )
+"""A moment, no counter: it is found seconds after a start, before Prometheus has seen a 0."""
 AHEAD = Gauge(
     "resapermis_consumer_ahead_of_source", "1 where more was handled than the source knows of", ["source", "stream"]
 )
@@ -73,7 +76,7 @@ async def align(engine: AsyncEngine, bus: Client, source: str) -> Sequence[Reali
                 values = {"last_number": upsert.excluded.last_number}
                 await tx.execute(upsert.on_conflict_do_update(index_elements=[head.stream], set_=values))
         if newest > had:
-            RESTORED.labels(stream).inc()
+            RESTORED.labels(stream).set_to_current_time()
             log.error("outbox.behind_its_stream", source=source, stream=stream, had=had, now=newest)
             realigned.append(RealignedStream(stream, had, newest))
     return realigned

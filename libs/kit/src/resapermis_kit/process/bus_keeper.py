@@ -32,6 +32,8 @@ OF_A_STREAM = ("subjects", "max_age", "storage", "discard", "num_replicas", "dup
 OF_A_CONSUMER = ("deliver_policy", "ack_policy", "ack_wait", "max_ack_pending")
 """What we set, so what must be as we set it; all else is the server's."""
 MADE = Counter("resapermis_bus_made_total", "Streams and consumers made; after the first start: made again", ["kind"])
+for _kind in ("stream", "consumer"):
+    MADE.labels(_kind)  # there from the start, at 0: Prometheus sees no increase in what begins at 1
 CHANGED = Counter("resapermis_bus_changed_total", "Streams and consumers brought to their configuration", ["kind"])
 REFUSED = Gauge("resapermis_bus_refused", "Streams and consumers that the server does not let be as they must")
 ROUNDED = Gauge("resapermis_bus_checked_seconds", "When all was last looked through, in seconds since 1970")

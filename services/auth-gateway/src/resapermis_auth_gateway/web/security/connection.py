@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import httptools
 from prometheus_client import Counter, Gauge
@@ -52,6 +52,8 @@ FIELD_COSTS = 4
 LINGER_SECONDS = 1.0
 """So long a refused client has to read why; cut at once, what it sent last would make its system drop the answer."""
 REFUSED = Counter("resapermis_http_refused", "Connections cut before a route could answer, by why", ["why"])
+for _why in get_args(Why):
+    REFUSED.labels(_why)  # there from the start, at 0: Prometheus sees no increase in what begins at 1
 CONNECTIONS = Gauge("resapermis_http_connections", "Open connections of browsers and proxies")
 
 
