@@ -2,7 +2,7 @@
 # Build the container images with the engine that is here: podman, buildah or docker.
 #   tools/images.sh                  every process' image, on docker.io's python image, or another one: BASE=…
 #   BASE=debian tools/images.sh      where no registry of images is reached: resapermis/base is made of Debian's packages first,
-#                                    and PostgreSQL 15 and 18 and NATS under our own names (deploy/README.md)
+#                                    and PostgreSQL 15 and 18, NATS, HAProxy and Prometheus under our own names (deploy/README.md)
 #   tools/images.sh basket audit     only these
 # What this machine says of package indexes, mirrors, proxies and authorities goes into the steps that fetch something, as secrets
 # of these alone, and into no layer. More arguments for the engine's build: RESAPERMIS_BUILD_ARGS.
@@ -29,7 +29,7 @@ done
 
 # What is missing is said before anything is begun.
 for engine in podman buildah docker; do command -v "$engine" > /dev/null && break; engine=""; done
-[ -n "$engine" ] || die "podman, buildah or docker is needed. Debian, Ubuntu: apt install podman runc (as root), then deploy/README.md"
+[ -n "$engine" ] || die "podman, buildah or docker is needed. Debian, Ubuntu: apt install podman runc netavark aardvark-dns (as root), then read deploy/README.md"
 failure="$("$engine" info 2>&1 > /dev/null)" || die "$engine is here, but does not work: ${failure##*$'\n'}" "deploy/README.md says how to set it up."
 if [[ " ${wanted[*]} " = *" base "* ]]; then
   [ "$engine" != buildah ] || die "resapermis/base is imported by podman or docker, and only buildah is here: apt install podman"

@@ -17,7 +17,7 @@ First steps make what is missing and keep what is there; `keys rotate` replaces 
     resapermisctl.py bus-beside-0.2.0 --listen HOST:PORT --monitor HOST:PORT --store DIR --tls DIR
 
 Databases: RESAPERMIS_<NAME>_DATABASE_URL (or _FILE) for each of auth_gateway, mandate, scheduling_rules, basket, audit, notification,
-or the folder of a local stack. The last two are asked as basket, with its settings. Prints JSON. Exit status: 0 all holds, 1 something does not, 2 it could not be asked.
+or the folder of a local stack. compliance-check and rule-preview are asked as basket, with its settings. Prints JSON. Exit status: 0 all holds, 1 something does not, 2 it could not be asked.
 """
 
 import argparse
