@@ -46,6 +46,14 @@ UNION ALL SELECT proname FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f
     AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid AND deptype = 'e')
 """
 """What PUBLIC may, beside the functions of an extension."""
+SOMEBODYS = """
+SELECT name FROM (
+    SELECT relname, relacl FROM pg_class UNION ALL SELECT attname, attacl FROM pg_attribute
+    UNION ALL SELECT proname, proacl FROM pg_proc UNION ALL SELECT nspname, nspacl FROM pg_namespace
+    UNION ALL SELECT 'later', defaclacl FROM pg_default_acl
+) AS given (name, acl), aclexplode(acl) WHERE pg_get_userbyid(grantee) LIKE 'some%'
+"""
+"""What roles may whose names begin so."""
 
 
 async def _column(engine: AsyncEngine, question: str) -> list[str]:
@@ -113,6 +121,44 @@ async def test_rights_are_stated_anew_each_time(make_engine: MakeEngine) -> None
     assert await _refused(engine, "SELECT * FROM later")
     await state(EVERY_ROW[""])
     assert [await _refused(engine, one) for one in (insert, update, other, taken, "SELECT * FROM later")] == [False] * 5
+
+
+async def test_who_is_not_named_loses_every_right_to_rows(make_engine: MakeEngine, postgres: Postgres) -> None:
+    engine = await make_engine("kit_sample")
+    reader, passed_on = 'some"reader', "some_other"
+    quoted = f'"{reader.replace(chr(34), chr(34) * 2)}"'
+    database = str(engine.url.database)
+    await postgres.execute(f"CREATE ROLE {quoted} LOGIN", f"CREATE ROLE {passed_on}")
+    try:
+        async with as_owner(engine) as tx:
+            for statement in (
+                f'GRANT CONNECT ON DATABASE "{database}" TO {quoted}',
+                f"GRANT USAGE ON SCHEMA public TO {quoted}",
+                "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+                f"GRANT EXECUTE ON FUNCTION one() TO {quoted}",
+                f"GRANT SELECT, UPDATE (number) ON seen TO {quoted} WITH GRANT OPTION",
+                f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {quoted}",
+                f"ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {quoted}",
+                f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO {quoted}",
+            ):
+                await tx.execute(sa.text(statement))
+        other = new_engine(postgres.url(database, "resapermis"), pool=1)
+        async with transaction(other) as tx:
+            await tx.execute(sa.text(f"SET LOCAL SESSION AUTHORIZATION {quoted}"))
+            await tx.execute(sa.text(f"GRANT SELECT ON seen TO {passed_on}"))
+        await other.dispose()
+        async with as_owner(engine) as tx:
+            await tx.run_sync(lambda connection: state_rights(connection, EVERY_ROW))
+            await tx.execute(sa.text("CREATE TABLE later (n int)"))
+        assert await _column(engine, SOMEBODYS) == ["public"], (
+            "it may connect and name what is there, as the roles command lets it"
+        )
+        assert not await _refused(engine, "SELECT * FROM seen")
+    finally:
+        async with as_owner(engine) as tx:
+            await tx.execute(sa.text(f"REVOKE ALL ON SCHEMA public FROM {quoted}"))
+            await tx.execute(sa.text(f'REVOKE ALL ON DATABASE "{database}" FROM {quoted}'))
+        await postgres.execute(f"DROP ROLE {quoted}", f"DROP ROLE {passed_on}")
 
 
 async def test_a_right_on_a_table_that_there_is_not_is_no_right(make_engine: MakeEngine) -> None:

@@ -189,12 +189,47 @@ async def test_databases_that_are_not_there_are_made_as_they_are_to_be(postgres:
         assert await ensure(postgres.url("postgres"), [both], {}) == ["kept"]
         async with as_role(postgres, "kept_owner") as owner:
             await owner.execute("CREATE TABLE line (id int)")
-        async with as_role(postgres, "kept_more") as connection:
-            await connection.execute("INSERT INTO line VALUES (1)")
+        for role in both.serving:  # connects; rights to rows are what `migrate` states
+            async with as_role(postgres, role) as connection:
+                with pytest.raises(asyncpg.InsufficientPrivilegeError, match="table line"):
+                    await connection.execute("INSERT INTO line VALUES (1)")
         assert await ensure(postgres.url("postgres"), [both], {}) == []
     finally:
         await forget(postgres)
         await postgres.execute("DROP ROLE IF EXISTS kept_more")
+
+
+@pytest.mark.parametrize("change", ["a further role", "GRANT CONNECT ON DATABASE kept TO PUBLIC"])
+async def test_done_again_it_gives_nobody_a_right_to_rows(left: Postgres, change: str) -> None:
+    admin, both = left.url("postgres"), Database.of("kept", ["more"])
+    await ensure(admin, [KEPT], {})
+    async with as_role(left, "kept_owner") as owner:  # as `migrate` of a service whose role may less
+        await owner.execute("REVOKE UPDATE, DELETE ON line FROM kept")
+    try:
+        if change.startswith("GRANT"):
+            await left.execute(change)
+            assert await ensure(admin, [KEPT], {}) == ["kept"]
+        else:
+            assert await ensure(admin, [both], {}) == ["kept"]
+            async with as_role(left, "kept_more") as more:
+                for statement in (*USED[:4], USED[5]):
+                    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                        await more.execute(statement)
+        async with as_role(left, "kept") as connection:
+            await connection.execute(USED[0])
+            for statement in USED[1:3]:
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await connection.execute(statement)
+    finally:
+        await left.execute('DROP DATABASE "kept" WITH (FORCE)', "DROP ROLE IF EXISTS kept_more")
+
+
+async def test_of_what_it_still_owns_the_role_that_serves_keeps_the_rows(left: Postgres) -> None:
+    await left.execute("CREATE ROLE kept_owner LOGIN", "ALTER DATABASE kept OWNER TO kept_owner")  # by hand, before
+    await left.execute("GRANT CONNECT ON DATABASE kept TO PUBLIC")
+    assert await ensure(left.url("postgres"), [KEPT], {}) == ["kept"]
+    assert await owners(left) == {"kept_owner"}
+    await serves_and_no_more(left)
 
 
 async def test_what_somebody_else_owns_stops_it_and_is_named(left: Postgres) -> None:

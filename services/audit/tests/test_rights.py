@@ -16,10 +16,14 @@ from resapermis.audit.v1.events_pb2 import Record
 from resapermis_audit import queries, tables
 from resapermis_audit.process import Journal
 from resapermis_kit.clock import new_id, utc_now
+from resapermis_kit.database.engine import make_engine as new_engine
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.events.event import Event
 from resapermis_kit.events.outbox import Outbox
-from resapermis_testing.postgres import MakeEngine
+from resapermis_kit.roles.handover import Database, ensure
+from resapermis_kit.roles.rights import OWNER
+from resapermis_testing.databases import as_owner
+from resapermis_testing.postgres import MakeEngine, Postgres
 from resapermis_vault.keyset import Keyset, new_document
 
 JOURNAL = sorted(tables.metadata.tables)
@@ -78,6 +82,27 @@ async def test_nothing_of_the_journal_is_changed_or_taken_away_by_the_role_that_
         FORBIDDEN, "42501"
     )
     assert await _all(engine) == before
+
+
+@pytest.mark.req("T-03")
+async def test_the_administrators_step_done_again_opens_the_journal_to_nobody(
+    engine: AsyncEngine, postgres: Postgres
+) -> None:
+    name = str(engine.url.database)
+    serves = str(engine.url.username)
+    further = f"{serves}_reader"
+    database = Database(name, f"{serves}{OWNER}", (serves, further))
+    reader = new_engine(postgres.url(name, further), pool=1)
+    try:
+        assert await ensure(postgres.url("postgres"), [database], {}) == [name]
+        change = sa.text("UPDATE entry SET content = NULL")
+        assert [await _sqlstate(one, change) for one in (engine, reader)] == ["42501", "42501"]
+    finally:
+        await reader.dispose()
+        async with as_owner(engine) as tx:
+            await tx.execute(sa.text(f"REVOKE ALL ON SCHEMA public FROM {further}"))
+            await tx.execute(sa.text(f'REVOKE ALL ON DATABASE "{name}" FROM {further}'))
+        await postgres.execute(f"DROP ROLE {further}")
 
 
 @pytest.mark.req("T-03")

@@ -16,6 +16,7 @@ from resapermis_kit.database.address import open_engine
 from resapermis_kit.roles.rights import (
     EVERY_ROW,
     FUNCTIONS,
+    GRANTEES,
     NOT_OWNED,
     TABLES,
     ByRole,
@@ -71,7 +72,7 @@ def require_owner(connection: sa.Connection) -> str:
 
 
 def state_rights(connection: sa.Connection, rights: ByRole) -> None:
-    """State the rights of every role that serves, in the transaction that is open.
+    """State the rights of every role that serves, and that no other has any to rows, in the transaction that is open.
 
     WrongRole where the role that migrates does not own what it states rights on: PostgreSQL only warns then. LookupError for a
     right on a table that there is not.
@@ -83,9 +84,10 @@ def state_rights(connection: sa.Connection, rights: ByRole) -> None:
     database = str(connection.execute(sa.text("SELECT current_database()::text")).scalar_one())
     tables = set(connection.execute(sa.text(TABLES)).scalars())
     functions = set(connection.execute(sa.text(FUNCTIONS)).scalars())
+    strangers = set(connection.execute(sa.text(GRANTEES)).scalars())
     if unknown := {name for one in roles.values() for name in one.tables} - tables:
         raise LookupError(f"rights are stated on tables that are not there: {', '.join(sorted(unknown))}")
-    for statement in statements(database, roles, tables, functions):
+    for statement in statements(database, roles, strangers, tables, functions):
         connection.exec_driver_sql(statement)
     foreign = list(connection.execute(sa.text(NOT_OWNED)).scalars())
     if foreign:

@@ -18,7 +18,16 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import asyncpg
 
-from resapermis_kit.roles.rights import FUNCTIONS, NOT_OWNED, OWNER, TABLES, Rights, statements
+from resapermis_kit.roles.rights import (
+    FUNCTIONS,
+    NOT_OWNED,
+    OWNER,
+    TABLES,
+    Rights,
+    closed_to_everybody,
+    entry,
+    rows,
+)
 from resapermis_kit.tls import policy
 
 TRIES = 10
@@ -115,9 +124,10 @@ async def _create(connection: Any, database: Database) -> None:
 
 
 async def hand_over(admin_url: str, database: Database) -> None:
-    """Give the database, and all that its first serving role owns in it, to its owner, and the serving roles the rights to rows.
+    """Give the database, and all that its first serving role owns in it, to its owner, and let the serving roles in.
 
-    One transaction. It waits for nobody longer than LOCK_TIMEOUT at a time, and gives up after TRIES; a service's transaction
+    The first keeps the rights to rows that it had by owning them; where it owned nothing, rights to rows are `migrate`'s alone to
+    state, and stay as they are. One transaction. It waits for nobody longer than LOCK_TIMEOUT at a time, and gives up after TRIES; a service's transaction
     that it meets is undone at most once by a deadlock, and tried again by whoever asked.
     `admin_url` is the administrator's, of this very database.
     """
@@ -136,24 +146,40 @@ async def hand_over(admin_url: str, database: Database) -> None:
         await connection.close()
 
 
+_OWNS = """
+SELECT EXISTS (
+    SELECT FROM pg_shdepend JOIN pg_roles ON refobjid = pg_roles.oid JOIN pg_database ON datname = current_database()
+    WHERE refclassid = 'pg_authid'::regclass AND deptype = 'o' AND rolname = $1
+    AND (dbid = pg_database.oid OR classid = 'pg_database'::regclass AND objid = pg_database.oid)
+)
+"""
+"""Whether this role owns the database, or anything in it."""
+
+
 async def _hand_over(connection: Any, database: Database) -> None:
     await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+    serves = database.serving[0]
+    owned = await connection.fetchval(_OWNS, serves)
     await connection.execute(f'ALTER DATABASE "{database.name}" OWNER TO "{database.owner}"')
     if not await connection.fetchval(
         "SELECT pg_get_userbyid(nspowner) IN ('pg_database_owner', $1) FROM pg_namespace WHERE nspname = 'public'",
         database.owner,
     ):  # a cluster that was once of PostgreSQL 14
         await connection.execute(f'ALTER SCHEMA public OWNER TO "{database.owner}"')
-    await connection.execute(f'REASSIGN OWNED BY "{database.serving[0]}" TO "{database.owner}"')
+    await connection.execute(f'REASSIGN OWNED BY "{serves}" TO "{database.owner}"')
     await connection.execute(f'SET LOCAL ROLE "{database.owner}"')
     if foreign := [row[0] for row in await connection.fetch(NOT_OWNED)]:
         raise NotHandedOver(
-            f"{database.name}: neither {database.serving[0]} nor {database.owner} owns {', '.join(foreign)}; "
+            f"{database.name}: neither {serves} nor {database.owner} owns {', '.join(foreign)}; "
             f'ALTER … OWNER TO "{database.owner}" first'
         )
-    tables = [row[0] for row in await connection.fetch(TABLES)]
     functions = [row[0] for row in await connection.fetch(FUNCTIONS)]
-    for statement in statements(database.name, dict.fromkeys(database.serving, Rights()), tables, functions):
+    said = closed_to_everybody(database.name, functions)
+    for role in database.serving:
+        said += entry(database.name, role)
+    if owned:
+        said += rows(serves, Rights(), [row[0] for row in await connection.fetch(TABLES)], functions)
+    for statement in said:
         await connection.execute(statement)
 
 

@@ -51,37 +51,72 @@ def serving_roles(owner: str, rights: ByRole) -> dict[str, Rights]:
 
 
 def statements(
-    database: str, roles: Mapping[str, Rights], tables: Collection[str], functions: Collection[str]
+    database: str,
+    roles: Mapping[str, Rights],
+    strangers: Collection[str],
+    tables: Collection[str],
+    functions: Collection[str],
 ) -> list[str]:
-    """What the owner says so that each role has just its rights, on what there is (TABLES, FUNCTIONS) and on what comes."""
-    said = [
+    """What the owner says so that each role has just its rights, on what there is (TABLES, FUNCTIONS) and on what comes.
+
+    `strangers` (GRANTEES) may have rights too: who is none of `roles` loses those on rows, and what it gave on.
+    """
+    return [
+        *closed_to_everybody(database, functions),
+        *(one for role in sorted(set(strangers) - set(roles)) for one in _no_rows(role, functions)),
+        *(one for role in roles for one in entry(database, role)),
+        *(one for role, rights in roles.items() for one in rows(role, rights, tables, functions)),
+    ]
+
+
+def closed_to_everybody(database: str, functions: Collection[str]) -> list[str]:
+    """PUBLIC may nothing."""
+    return [
         f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC',
         "REVOKE ALL ON SCHEMA public FROM PUBLIC",
         "ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM PUBLIC",
         *(f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC" for name in sorted(functions)),
     ]
-    for role, rights in roles.items():
-        said += [
-            f'REVOKE ALL ON DATABASE "{database}" FROM "{role}"',
-            f'GRANT CONNECT ON DATABASE "{database}" TO "{role}"',
-            f'REVOKE ALL ON SCHEMA public FROM "{role}"',
-            f'GRANT USAGE ON SCHEMA public TO "{role}"',
-            f'ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM "{role}"',
-            *_grant("ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT", rights.others, "TABLES", role),
-            f'ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON SEQUENCES FROM "{role}"',
-            f'ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO "{role}"',
-            f'REVOKE ALL ON ALL TABLES IN SCHEMA public FROM "{role}"',
-            *(
-                grant
-                for privileges, names in _alike(rights, tables)
-                for grant in _grant("GRANT", privileges, names, role)
-            ),
-            f'REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM "{role}"',
-            f'GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO "{role}"',
-            f'ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO "{role}"',
-            *(f'GRANT EXECUTE ON FUNCTION {name} TO "{role}"' for name in sorted(functions)),
-        ]
-    return said
+
+
+def entry(database: str, role: str) -> list[str]:
+    """A role may connect and name what is there; which rows it reads and writes `rows` says."""
+    return [
+        f'REVOKE ALL ON DATABASE "{database}" FROM "{role}"',
+        f'GRANT CONNECT ON DATABASE "{database}" TO "{role}"',
+        f'REVOKE ALL ON SCHEMA public FROM "{role}"',
+        f'GRANT USAGE ON SCHEMA public TO "{role}"',
+    ]
+
+
+def rows(role: str, rights: Rights, tables: Collection[str], functions: Collection[str]) -> list[str]:
+    """A role has just these rights to rows, with the sequences and functions that go with them."""
+    return [
+        f'ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM "{role}"',
+        *_grant("ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT", rights.others, "TABLES", role),
+        f'ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON SEQUENCES FROM "{role}"',
+        f'ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO "{role}"',
+        f'REVOKE ALL ON ALL TABLES IN SCHEMA public FROM "{role}"',
+        *(grant for privileges, names in _alike(rights, tables) for grant in _grant("GRANT", privileges, names, role)),
+        f'REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM "{role}"',
+        f'GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO "{role}"',
+        f'ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO "{role}"',
+        *(f'GRANT EXECUTE ON FUNCTION {name} TO "{role}"' for name in sorted(functions)),
+    ]
+
+
+def _no_rows(stranger: str, functions: Collection[str]) -> list[str]:
+    role = stranger.replace('"', '""')  # a name that is none of ours
+    kinds = ("TABLES", "SEQUENCES", "FUNCTIONS")
+    return [
+        *(f'REVOKE ALL ON ALL {kind} IN SCHEMA public FROM "{role}" CASCADE' for kind in kinds[:2]),
+        *(f'REVOKE ALL ON FUNCTION {name} FROM "{role}" CASCADE' for name in sorted(functions)),
+        *(
+            f'ALTER DEFAULT PRIVILEGES {where} REVOKE ALL ON {kind} FROM "{role}" CASCADE'
+            for where in ("", "IN SCHEMA public")
+            for kind in kinds
+        ),
+    ]
 
 
 def _alike(rights: Rights, tables: Collection[str]) -> list[tuple[Sequence[str], str]]:
@@ -103,6 +138,12 @@ FUNCTIONS = """
 SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND pg_get_userbyid(proowner) = current_user
 """
 """Those of an extension are its own."""
+GRANTEES = """
+SELECT DISTINCT rolname::text FROM pg_shdepend JOIN pg_roles ON refobjid = pg_roles.oid
+WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND refclassid = 'pg_authid'::regclass AND deptype = 'a' AND rolname <> current_user
+"""
+"""Roles that were given something in this database, now or of what comes; those of PostgreSQL's own are not recorded there."""
 NOT_OWNED = """
 SELECT 'the database' FROM pg_database WHERE datname = current_database() AND pg_get_userbyid(datdba) <> current_user
 UNION ALL SELECT 'schema public' FROM pg_namespace
