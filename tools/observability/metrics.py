@@ -9,8 +9,8 @@ from pathlib import Path
 KINDS = {"Counter": "counter", "Gauge": "gauge", "Histogram": "histogram"}
 SOURCES = ("libs/*/src", "services/*/src")
 NAME_AND_HELP = 2
-TARGET = frozenset({"job", "service", "instance"})
-"""Labels that the scrape adds (deploy/prometheus/prometheus.yml)."""
+TARGET = frozenset({"job", "service", "instance", "namespace"})
+"""Labels that the scrape adds (deploy/prometheus/prometheus.yml); `namespace` in a cluster alone."""
 GIVEN = frozenset({"up", "process_start_time_seconds", "process_cpu_seconds_total", "process_resident_memory_bytes"})
 """Metrics that are Prometheus' own, or prometheus_client's, and that rules and dashboards use."""
 

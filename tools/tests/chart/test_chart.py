@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from chart import generated, readme, sums, table
-from chart.helm import APIS, CHART, TRIAL, NotRendered, Object, render, rendered, size
+from chart.helm import APIS, CHART, NAMESPACE, TRIAL, NotRendered, Object, render, rendered, size
 from chart.objects import Pods, kinds, named, pods
 from devstack.components import BUS_ADMIN, KEYSETS, NATS, OPERATOR, SERVICES, Service
 from devstack.settings import ROOT
@@ -209,6 +209,22 @@ def test_every_alert_arrives_as_prometheus_is_to_read_it(department: list[Object
     assert set(re.findall(r"- alert: (\w+)", text)) <= names
     summaries = " ".join(rule["annotations"]["summary"] for rule in rules if "alert" in rule)
     assert "{{ $labels.service }}" in summaries
+
+
+def test_another_platform_of_the_cluster_does_not_stand_in_for_a_service_that_is_gone(
+    department: list[Object],
+) -> None:
+    absent = [
+        expression
+        for one in kinds(department, "PrometheusRule")
+        for group in one["spec"]["groups"]
+        for rule in group["rules"]
+        for expression in re.findall(r"absent\([^)]*\)", rule["expr"])
+    ]
+    assert {f'absent(up{{job="resapermis",namespace="{NAMESPACE}",service="{one.name}"}})' for one in SERVICES} < {
+        *absent
+    }
+    assert all(f'namespace="{NAMESPACE}"' in expression for expression in absent)
 
 
 def test_metrics_are_labelled_as_alerts_ask_for_them(department: list[Object]) -> None:

@@ -1,6 +1,7 @@
 """What `make lint` says of metrics, rules, runbooks and dashboards; and what it must not miss."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,13 +9,14 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from devstack.components import BUS_ADMIN, SERVICES
 from observability import grafana
 from observability.boards import BOARDS
 from observability.judgement import contradictions
 from observability.metrics import Metric, metrics, misnamed
 from observability.page import metrics_page
 from observability.promql import names_in, selected
-from observability.rules import misled, unread_files
+from observability.rules import misled, rules, unread_files
 from observability.runbooks import complaints
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -124,6 +126,11 @@ def test_what_does_not_is(tree: Path, file: str, before: str, after: str, said: 
 def test_a_page_that_no_alert_leads_to_is_complained_of(tree: Path) -> None:
     (tree / "docs/runbooks/old.md").write_text("# Old\n\nOnce.\n", encoding="utf-8")
     assert _said(tree) == ["docs/runbooks/old.md: no alert leads here"]
+
+
+def test_an_alert_watches_that_each_service_is_there() -> None:
+    (gone,) = (rule for rule in rules(ROOT) if rule.name == "ServiceGone")
+    assert set(re.findall(r'service="([^"]+)"', gone.expression)) == {BUS_ADMIN, *(one.name for one in SERVICES)}
 
 
 def test_of_this_repository_nothing_is_said() -> None:
