@@ -391,6 +391,35 @@ async def test_a_connection_does_not_outlive_the_certificate_that_opened_it(worl
     assert [one.reason for one in world.denied] == ["certificate_expired"]
 
 
+@pytest.mark.req("S-17", "S-18")
+async def test_a_connection_does_not_outlive_the_authority_that_signed_its_certificate(world: World) -> None:
+    """Replaced as the runbook has it: both are believed, then the new one alone."""
+    old, new, mandate = world.authority, Authority(), world.folder / "mandate"
+    async with world.channel(world.caller()) as channel:
+        await world.ask(channel)
+        new.sign(mandate, "mandate")
+        (mandate / "ca.pem").write_bytes(new.pem + old.pem)
+        assert world.certificates.look()
+        await world.ask(channel)
+        (mandate / "ca.pem").write_bytes(new.pem)
+        assert world.certificates.look()
+        with pytest.raises(Failure) as refused:
+            await world.ask(channel)
+    assert refused.value.code == Code.CODE_UNAUTHENTICATED
+    assert [one.reason for one in world.denied] == ["certificate_untrusted"]
+
+
+@pytest.mark.req("S-17")
+async def test_a_caller_is_believed_through_an_authority_between(world: World) -> None:
+    between = Authority(by=world.authority)
+    between.sign(world.folder / "audit", "audit")
+    chain = world.folder / "audit" / "tls.pem"
+    chain.write_bytes(chain.read_bytes() + between.pem)
+    (world.folder / "audit" / "ca.pem").write_bytes(world.authority.pem)
+    async with world.channel(world.caller()) as channel:
+        await world.ask(channel)
+
+
 FALSE_CALLERS: dict[str, Callable[[World, Path], Any]] = {
     "none": lambda _, to: None,  # noqa: ARG005
     "another authority's": lambda _, to: Authority().sign(to, "audit"),

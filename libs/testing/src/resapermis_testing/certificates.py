@@ -32,15 +32,20 @@ NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 class Authority:
     """One that signs what it is asked to, false certificates too."""
 
-    def __init__(self, days: float = 2) -> None:
-        """Makes its key; it is valid for so many days."""
+    def __init__(self, days: float = 2, by: "Authority | None" = None) -> None:
+        """Makes its key; it is valid for so many days. `by`: the authority that signs its certificate; by default it is its own."""
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ResaPermis test CA")])
-        constraints = x509.BasicConstraints(ca=True, path_length=0)
+        self._name = x509.Name(
+            [x509.NameAttribute(NameOID.COMMON_NAME, f"ResaPermis test CA{' between' if by else ''}")]
+        )
+        constraints = x509.BasicConstraints(ca=True, path_length=0 if by else 1)
         now = dt.datetime.now(dt.UTC)
-        made = self._builder(self._name, self._key.public_key(), now - BACKDATED, now + dt.timedelta(days=days))
+        signs = by or self
+        made = signs._builder(  # noqa: SLF001 - another of its kind
+            self._name, self._key.public_key(), now - BACKDATED, now + dt.timedelta(days=days)
+        )
         made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
-        certificate = made.add_extension(constraints, critical=True).sign(self._key, hashes.SHA256())
+        certificate = made.add_extension(constraints, critical=True).sign(signs._key, hashes.SHA256())  # noqa: SLF001
         self.pem = certificate.public_bytes(serialization.Encoding.PEM)
         """Its own certificate."""
 

@@ -112,6 +112,7 @@ export function reasonText(reason: string): string {
     no_person: () => t`sans personne`,
     own_proposal: () => t`sa propre proposition`,
     certificate_denied: () => t`certificat révoqué`,
+    certificate_untrusted: () => t`certificat d'une ancienne autorité`,
     certificate_expired: () => t`certificat expiré`,
     principal_forged: () => t`identité falsifiée`,
     principal_audience: () => t`identité destinée à un autre service`,

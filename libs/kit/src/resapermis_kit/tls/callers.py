@@ -11,7 +11,7 @@ from cryptography import x509
 from prometheus_client import Counter
 
 from resapermis_kit.errors import Code, Failure
-from resapermis_kit.tls.certificates import Certificates
+from resapermis_kit.tls.certificates import Certificates, issued_by
 
 CONNECTIONS = Counter(
     "resapermis_rpc_connections",
@@ -24,18 +24,19 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Certified:
-    """The common name of a certificate, its serial number, and when it ends, in seconds since 1970."""
+    """The common name of a certificate, its serial number, when it ends, in seconds since 1970, and whether an authority of now signed it."""
 
     service: str
     serial: int
     ends: float
+    signed: bool
 
 
 class Callers:
     """Reads who calls. A handshake is verified once, a connection lives for weeks: what has changed since is asked at each call."""
 
     def __init__(self, certificates: Certificates) -> None:
-        """`certificates` says which serial numbers are denied, and what time it is."""
+        """`certificates` says which authorities are believed, which serial numbers are denied, and what time it is."""
         self._certificates = certificates
         self._met: OrderedDict[str, None] = OrderedDict()
 
@@ -44,16 +45,20 @@ class Callers:
         self.met(context)
         found = context.auth_context()
         names, certificates = list(found.get("x509_common_name", ())), list(found.get("x509_pem_cert", ()))
-        serial, ends = _read(certificates[0]) if certificates else (0, 0.0)
-        return Certified(names[0].decode() if names else "", serial, ends)
+        between = b"".join(found.get("x509_pem_cert_chain", ()))  # nothing where an authority of ours signed it itself
+        known = self._certificates.material.authorities
+        serial, ends, signed = _read(certificates[0], between, known) if certificates else (0, 0.0, False)
+        return Certified(names[0].decode() if names else "", serial, ends, signed)
 
     def require_believed(self, found: Certified) -> None:
-        """Refuse a certificate that is denied, or has ended since its connection was opened: UNAUTHENTICATED."""
+        """Refuse a certificate that is denied, or has ended or lost its authority since its connection was opened: UNAUTHENTICATED."""
         reason = ""
         if self._certificates.denied(found.serial):
             reason = "denied"
         elif found.ends <= self._certificates.now().timestamp():
             reason = "expired"
+        elif not found.signed:
+            reason = "untrusted"
         if reason:
             log.warning("certificate.refused", caller=found.service, serial=f"{found.serial:x}", reason=reason)
             raise Failure(
@@ -72,6 +77,6 @@ class Callers:
 
 
 @functools.lru_cache(maxsize=REMEMBERED)
-def _read(certificate: bytes) -> tuple[int, float]:
+def _read(certificate: bytes, between: bytes, authorities: str) -> tuple[int, float, bool]:
     read = x509.load_pem_x509_certificate(certificate)
-    return read.serial_number, read.not_valid_after_utc.timestamp()
+    return read.serial_number, read.not_valid_after_utc.timestamp(), issued_by(read, between, authorities)

@@ -196,6 +196,16 @@ def _pem(certificates: Sequence[x509.Certificate]) -> str:
     return b"".join(one.public_bytes(Encoding.PEM) for one in certificates).decode("ascii")
 
 
+def issued_by(own: x509.Certificate, between: bytes, authorities: str) -> bool:
+    """Whether one of these authorities (PEM) signed a certificate, through those between (PEM, may hold itself)."""
+    try:
+        others = [one for one in _certificates(between, "between") if one != own] if between else []
+        _issuer(own, others, _certificates(authorities.encode(), "authorities"))
+    except Unusable:
+        return False
+    return True
+
+
 def _issuer(
     own: x509.Certificate, between: Sequence[x509.Certificate], authorities: Sequence[x509.Certificate]
 ) -> x509.Certificate:
