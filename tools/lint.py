@@ -211,9 +211,9 @@ def web() -> None:
 
 
 def charted() -> None:
-    """The chart is linted, rendered in each size and judged; its copies are what they come from."""
+    """The chart is linted, rendered in each size and with each choice, and judged; its copies are what they come from."""
     try:
-        report([*chart.lint(), *chart.structure()])
+        report([*chart.lint(), *chart.structure(chart.renderings())])
     except NotRendered as refused:
         raise Wrong(str(refused)) from None
 

@@ -1,4 +1,4 @@
-"""checkov over what a size renders. What it finds is mended, or has its reason here."""
+"""checkov over whatever is rendered. What it finds is mended, or has its reason here."""
 
 import json
 import os
@@ -27,25 +27,32 @@ class NotScanned(Exception):
     """checkov said nothing that can be read."""
 
 
-def complaints(objects: Sequence[Object]) -> list[str]:
-    """What it finds beside the exceptions, and exceptions that it no longer finds."""
-    found = {(one["check_id"], one["resource"]): one["check_name"] for one in _failed(objects)}
+def complaints(all_of: Mapping[str, Sequence[Object]]) -> list[str]:
+    """What it finds beside the exceptions, and exceptions that it no longer finds. `all_of`: what each rendering's name holds."""
+    failed = _failed(all_of)
+    found = {(one["check_id"], one["resource"]) for one in failed}
     return [
-        *(
-            f"{check} ({name}): {where}"
-            for (check, where), name in sorted(found.items())
-            if (check, where) not in EXCEPTIONS
+        *sorted(
+            f"{one['check_id']} ({one['check_name']}): {one['resource']} of {_rendering(one, all_of)}"
+            for one in failed
+            if (one["check_id"], one["resource"]) not in EXCEPTIONS
         ),
-        *(
-            f"{check}: {where} is an exception that is not needed"
-            for check, where in sorted(EXCEPTIONS.keys() - found.keys())
-        ),
+        *(f"{check}: {where} is an exception that is not needed" for check, where in sorted(EXCEPTIONS.keys() - found)),
     ]
 
 
-def _failed(objects: Sequence[Object]) -> list[dict[str, Any]]:
+def _rendering(one: Mapping[str, Any], all_of: Mapping[str, Sequence[Object]]) -> str:
+    return list(all_of)[int(Path(one["file_path"]).stem)]
+
+
+def _failed(all_of: Mapping[str, Sequence[Object]]) -> list[dict[str, Any]]:
+    """One run over a file for each rendering, with what none before it has: most of them share most objects."""
+    seen: list[Object] = []
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "rendered.yaml").write_text(yaml.safe_dump_all(list(objects)), encoding="utf-8")
+        for number, objects in enumerate(all_of.values()):
+            new = [one for one in objects if one not in seen]
+            seen += new
+            Path(folder, f"{number}.yaml").write_text(yaml.safe_dump_all(new), encoding="utf-8")
         words = ("--framework", "kubernetes", "--quiet", "--compact", "--skip-download", "--output", "json")
         done = subprocess.run(
             [program("checkov"), "--directory", folder, *words],
