@@ -141,6 +141,20 @@ async def test_nobody_else_may_connect(left: Postgres) -> None:
             pass
 
 
+async def test_nor_may_a_role_that_serves_connect_to_the_servers_own_databases(left: Postgres) -> None:
+    await left.execute(
+        *(f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO PUBLIC" for name in ("postgres", "template1"))
+    )
+    await ensure(left.url("postgres"), [KEPT], {})
+    for database in ("postgres", "template1"):
+        for role in KEPT.roles:
+            with pytest.raises(
+                asyncpg.InsufficientPrivilegeError, match=f'permission denied for database "{database}"'
+            ):
+                async with as_role(left, role, database):
+                    pass
+
+
 @pytest.mark.parametrize("after", ["REASSIGN", "SET LOCAL ROLE", "GRANT SELECT"])
 async def test_cut_off_in_the_middle_nothing_has_changed_and_the_next_time_does_it(
     left: Postgres, monkeypatch: pytest.MonkeyPatch, after: str
@@ -168,7 +182,9 @@ async def test_cut_off_in_the_middle_nothing_has_changed_and_the_next_time_does_
 
 async def test_an_administrator_that_is_no_superuser_hands_over_what_it_made(postgres: Postgres) -> None:
     await forget(postgres)
-    await postgres.execute("CREATE ROLE carer LOGIN CREATEROLE CREATEDB")
+    await postgres.execute(
+        "CREATE ROLE carer LOGIN CREATEROLE CREATEDB", "GRANT CONNECT ON DATABASE postgres TO PUBLIC"
+    )
     async with as_role(postgres, "carer", "postgres") as carer:
         for statement in ("CREATE ROLE kept LOGIN", "GRANT kept TO CURRENT_USER", "CREATE DATABASE kept OWNER kept"):
             await carer.execute(statement)

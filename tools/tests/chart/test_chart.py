@@ -12,7 +12,7 @@ import pytest
 from chart import generated, readme, sums, table
 from chart.helm import APIS, CHART, NAMESPACE, TRIAL, NotRendered, Object, render, rendered, size
 from chart.objects import Pods, kinds, named, pods
-from devstack.components import BUS_ADMIN, KEYSETS, NATS, OPERATOR, SERVICES, Service
+from devstack.components import BUS_ADMIN, DATABASES, KEYSETS, NATS, OPERATOR, SERVICES, Service
 from devstack.settings import ROOT
 from resapermis_kit.process.http import PLATFORM, probes
 from resapermis_kit.process.settings import BusSettings, ServiceSettings
@@ -370,6 +370,14 @@ def test_each_role_may_hold_what_its_processes_hold(department: list[Object]) ->
         of_it = [deployment(department, one.name) for one in SERVICES if one.database == database]
         held = sum((often[one.name] + 1) * (int(one.environment()["RESAPERMIS_DATABASE_POOL"]) + 2) for one in of_it)
         assert limits[database] == held + 2
+
+
+def test_by_the_network_services_databases_are_reached_over_tls_and_no_other(department: list[Object]) -> None:
+    (cluster,) = [one for one in department if one["kind"] == "Cluster"]
+    clear, let_in, last = [line.split() for line in cluster["spec"]["postgresql"]["pg_hba"]]
+    assert (clear, last) == (["hostnossl", "all", "all", "all", "reject"], ["host", "all", "all", "all", "reject"])
+    assert (let_in[0], let_in[2:]) == ("hostssl", ["all", "all", "scram-sha-256"])
+    assert set(let_in[1].split(",")) == {database.name for database in DATABASES}
 
 
 def test_a_pool_holds_what_a_service_keeps_for_good() -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from containers.prepared import INSIDE, OUTSIDE
 from containers.walls import CALLS, FRONT, GRAFANA, LEAD_OUT, OTEL, PROMETHEUS, THE_WORLD, USED_BY_ALL, may_meet, pair
-from devstack.components import BUS_ADMIN, MAIL, NATS, POSTGRES, SANDBOX, SERVICES, Outside, Service
+from devstack.components import BUS_ADMIN, DATABASES, MAIL, NATS, POSTGRES, SANDBOX, SERVICES, Outside, Service
 from devstack.settings import ROOT
 
 HOME = "${RESAPERMIS_COMPOSE_HOME:-./.resapermis/compose}"
@@ -191,6 +191,15 @@ def test_every_connection_that_the_file_names_is_tls(compose: dict[str, Any]) ->
             assert not re.search(r"(?:^|-)(?:http|smtp|nats)://", str(value)), (name, variable)
             # By a file (verify-full: test_prepared.py), or by the socket.
             assert not re.search("postgresql://[^/]*@[^/]", str(value)), (name, variable)
+
+
+def test_by_the_network_services_databases_are_reached_and_no_other() -> None:
+    lines = (ROOT / "deploy" / "postgres" / "pg_hba.conf").read_text(encoding="utf-8").splitlines()
+    local, *others = [line.split() for line in lines if line and not line.startswith("#")]
+    assert local == ["local", "all", "resapermis", "trust"]
+    assert [line[0] for line in others] == ["hostssl"] * len(others)
+    (let_in,) = [line for line in others if line[-1] != "reject"]
+    assert set(let_in[1].split(",")) == {database.name for database in DATABASES}
 
 
 def test_what_is_not_ours_is_a_setting_with_a_pinned_default(compose: dict[str, Any]) -> None:

@@ -63,6 +63,7 @@ class NotHandedOver(Exception):
 async def ensure(admin_url: str, databases: Sequence[Database], passwords: Mapping[str, str]) -> list[str]:
     """Make what is missing and hand over what an earlier release left to the role that serves; names of the databases touched.
 
+    The server's own databases `postgres` and `template1` are closed to PUBLIC where the administrator may: a service has its own.
     `passwords`: of some roles or none; the others keep theirs. asyncpg's errors and OSError where the server refuses or is away.
     """
     require_verified(admin_url)
@@ -70,6 +71,8 @@ async def ensure(admin_url: str, databases: Sequence[Database], passwords: Mappi
     try:
         every = [role for database in databases for role in database.roles]
         await make_roles(connection, every, passwords)
+        for name in [row[0] for row in await connection.fetch(_OPEN)]:
+            await connection.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
         touched = [database for database in databases if not await _is_in_order(connection, database)]
         for database in touched:
             await _create(connection, database)
@@ -103,6 +106,13 @@ async def make_roles(connection: Any, roles: Sequence[str], passwords: Mapping[s
             await connection.execute(f"ALTER ROLE \"{role}\" PASSWORD '{verifier}'")
         if not superuser:
             await connection.execute(f'GRANT "{role}" TO CURRENT_USER')
+
+
+_OPEN = """
+SELECT datname::text FROM pg_database
+WHERE datname IN ('postgres', 'template1') AND pg_has_role(datdba, 'USAGE')
+AND EXISTS (SELECT FROM aclexplode(coalesce(datacl, acldefault('d', datdba))) WHERE grantee = 0)
+"""
 
 
 _IN_ORDER = """
