@@ -71,6 +71,8 @@ class Upgrade:
         self.late: list[str] = []
         self.missed: dict[str, dict[str, int]] = {}
         """By hop, what was acknowledged too seldom while it was made."""
+        self.without = 0
+        """Groups that the next release made without the column that it does not use."""
 
     def hop(self, name: str, work: Callable[[], object]) -> None:
         """Make a hop; everything that schools do must have been done meanwhile."""
@@ -101,9 +103,9 @@ class Upgrade:
         )
         say(f"{name}: {answers.total()} answers in {self.phases[-1]['seconds']} s{f', {troubled}' if troubled else ''}")
 
-    def roll(self, name: str, fresh: Mapping[str, Program]) -> None:
-        """Replace every replica of every service, one after another."""
-        for service in ORDER:
+    def roll(self, name: str, fresh: Mapping[str, Program], services: Sequence[str] = ORDER) -> None:
+        """Replace every replica of services, one after another."""
+        for service in services:
             for component in components_of(next(one for one in SERVICES if one.name == service), REPLICAS[service]):
                 self.phase(f"{component} is {name}", lambda one=component: self._replace(fresh[one]))
 
@@ -155,15 +157,21 @@ def from_release(upgrade: Upgrade, order: Mapping[str, Any], home: Path) -> None
 
 
 def to_next(upgrade: Upgrade, order: Mapping[str, Any], home: Path) -> None:
-    """From this tree to one that expands, contracts and says more."""
+    """From this tree to one that expands, says more and stops using a column; from that one to one that drops the column."""
     fresh: dict[str, Program] = {}
     tree = next_release.made(home / "next")
-    next_release.leave_over(upgrade.urls["basket"])
     upgrade.phase("migrations of the next release", lambda: fresh.update(migrated(tree, order, home)))
     # One that falls meanwhile comes up again on a database that is newer than its code.
     upgrade.phase("basket-2 of this starts again", lambda: upgrade.platform.restart("basket-2"))
     upgrade.phase("bus-admin of the next release", lambda: upgrade.platform.replace(fresh[BUS_ADMIN]))
     upgrade.roll(tree.name, fresh)
+
+    upgrade.without = next_release.without(upgrade.urls["basket"])
+    later: dict[str, Program] = {}
+    last = next_release.after(tree, home / "after")
+    upgrade.phase("the release after drops a column", lambda: later.update(migrated(last, order, home)))
+    upgrade.phase("basket-2 of next starts again", lambda: upgrade.platform.restart("basket-2"))
+    upgrade.roll(last.name, later, ("basket",))  # all else is the next one's, byte for byte
 
 
 async def acknowledged(url: str, lines: Sequence[str]) -> list[str]:
@@ -255,7 +263,7 @@ def run(hops: Sequence[str], seed: int, *, keep: bool) -> dict[str, Any]:
             load.stop()
         report = judged(upgrade)
         if "next" in hops:
-            report["next"] = next_release.seen(urls["basket"])
+            report["next"] = {**next_release.seen(urls["basket"]), "groups_without_the_column": upgrade.without}
             report["holds"] = report["holds"] and all(report["next"].values())
     if keep or not report["holds"]:
         say(f"logs and data are kept in {home}")
