@@ -227,6 +227,19 @@ def test_another_platform_of_the_cluster_does_not_stand_in_for_a_service_that_is
     assert all(f'namespace="{NAMESPACE}"' in expression for expression in absent)
 
 
+def test_alerts_lead_to_their_runbooks_where_these_are_read() -> None:
+    where = {"monitoring.runbooks": '"https://docs.example/0.2.0"'}
+    links = [
+        rule["annotations"]["runbook_url"]
+        for one in kinds(rendered("department", given=where), "PrometheusRule")
+        for group in one["spec"]["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    ]
+    assert links
+    assert all(link.startswith("https://docs.example/0.2.0/docs/runbooks/") for link in links)
+
+
 def test_metrics_are_labelled_as_alerts_ask_for_them(department: list[Object]) -> None:
     monitor = named(department, "PodMonitor", "resapermis-processes")["spec"]
     relabelled = {rule["targetLabel"]: rule for rule in monitor["podMetricsEndpoints"][0]["relabelings"]}
