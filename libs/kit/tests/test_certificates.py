@@ -24,7 +24,8 @@ from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Verifier
 from resapermis_kit.rpc.authorization import Authorizer
 from resapermis_kit.rpc.server import Server
-from resapermis_kit.tls.certificates import Certificates, Unusable
+from resapermis_kit.tls import policy
+from resapermis_kit.tls.certificates import Authorities, Certificates, Unusable
 from resapermis_kit.tls.credentials import LOOKED_UP_SECONDS, RenewedChannel
 from resapermis_testing.certificates import Authority, modern_only, spoken
 from resapermis_testing.eventually import eventually
@@ -264,6 +265,14 @@ def halved(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:200])
 
 
+def of_another_curve(authority: Authority) -> bytes:
+    """Its certificate with a key of a curve (prime239v3) that nobody here can verify with."""
+    der = ssl.PEM_cert_to_DER_cert(authority.pem.decode())
+    p256 = bytes.fromhex("06082a8648ce3d030107")
+    assert p256 in der
+    return ssl.DER_cert_to_PEM_cert(der.replace(p256, p256[:-1] + b"\x06")).encode()
+
+
 BROKEN: dict[str, tuple[str, Callable[[Path, Authority], Any]]] = {
     "half a certificate": ("tls.pem holds no", lambda to, _: halved(to / "tls.pem")),
     "half a key": ("do not belong together", lambda to, _: halved(to / "tls.key")),
@@ -273,6 +282,10 @@ BROKEN: dict[str, tuple[str, Callable[[Path, Authority], Any]]] = {
     ),
     "no authority": ("ca.pem holds no", lambda to, _: (to / "ca.pem").write_bytes(b"")),
     "another authority": ("signed by no authority", lambda to, _: (to / "ca.pem").write_bytes(Authority().pem)),
+    "an authority of an unknown kind": (
+        "signed by no authority",
+        lambda to, ours: (to / "ca.pem").write_bytes(of_another_curve(ours)),
+    ),
     "ended": ("not valid now", lambda to, ours: ours.sign(to, "audit", begins=2 * PAST, ends=PAST)),
     "nothing": ("tls.key is missing", lambda to, _: (to / "tls.key").unlink()),
     "denied serials that are none": ("line 2", lambda to, _: (to / "denied-serials").write_text("0a\nzebra")),
@@ -301,6 +314,34 @@ def test_what_cannot_be_used_is_refused_counted_and_what_was_there_stays(
     assert certificates.look()
     assert certificates.material is not kept
     assert sample("resapermis_certificate_files_refused") == 0
+
+
+def test_authorities_are_looked_at_once_a_second_and_what_tls_cannot_take_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many connections are used meanwhile, and while the file is broken too."""
+    file, seconds, read = tmp_path / "ca.pem", [0.0], [0]
+    file.write_bytes(Authority().pem)
+    authorities = Authorities("looked", file, monotonic=lambda: seconds[0])
+    context = authorities.client_context()
+
+    def cannot(*_: object) -> ssl.SSLContext:
+        read[0] += 1
+        raise ssl.SSLError(1, "no such key")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(policy, "client_context", cannot)
+        file.write_bytes(Authority().pem * 2)
+        for moment, times in ((0.9, 0), (1.0, 1), (1.9, 1), (2.0, 2), (2.9, 2)):
+            seconds[0] = moment
+            for _ in range(3):
+                assert authorities.client_context() is context
+            assert read == [times]
+        with pytest.raises(Unusable, match="TLS cannot take"):
+            Authorities("looked", file)
+    seconds[0] = 3.0
+    assert authorities.client_context() is not context
+    assert authorities.generation == 1
 
 
 def test_files_that_are_written_again_as_they_were_change_nothing(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from notification_peers import SENDER, MailCatcher
 
 from resapermis_kit.clock import utc_now
-from resapermis_kit.tls import policy
+from resapermis_kit.tls import certificates, policy
 from resapermis_notification.mails.message import MailContent, write
 from resapermis_notification.mails.smtp import MailServer, ServerUnavailable
 from resapermis_testing.certificates import Authority
@@ -137,7 +137,10 @@ async def test_a_mail_server_with_a_false_certificate_is_told_nothing(
 
 
 @pytest.mark.req("S-17", "S-25")
-async def test_another_authority_is_believed_once_its_file_says_so(silent: MailCatcher, tmp_path: Path) -> None:
+async def test_another_authority_is_believed_once_its_file_says_so(
+    silent: MailCatcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificates, "LOOK_SECONDS", 0.0)
     ours, other, believed = Authority(), Authority(), tmp_path / "ca.pem"
     other.sign(tmp_path / "server", "mail")
     believed.write_bytes(ours.pem)

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import structlog
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from prometheus_client import Counter, Gauge
 
@@ -31,7 +32,7 @@ READ = Counter(
 REFUSED = Gauge(
     "resapermis_certificate_files_refused", "Files that changed and cannot be used: what they held before is used on"
 )
-CHECK_SECONDS = 10.0
+CHECK_SECONDS, LOOK_SECONDS = 10.0, 1.0
 DENIED_FILE = "denied-serials"
 log = structlog.get_logger()
 
@@ -169,19 +170,37 @@ class Certificates(Watched):
 class Authorities(Watched):
     """A file of authorities (PEM) that are believed for one server outside of the platform's own."""
 
-    def __init__(self, peer: str, file: Path, denied: policy.Denied = policy.nobody) -> None:
+    def __init__(
+        self,
+        peer: str,
+        file: Path,
+        denied: policy.Denied = policy.nobody,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`peer` as `policy.client_context` has it. Unusable where the file cannot be read."""
-        self._peer, self._denied, self._file = peer, denied, file
+        self._peer, self._denied, self._file, self._monotonic = peer, denied, file, monotonic
+        self._again = monotonic()
         super().__init__([file])
 
+    def look(self) -> bool:
+        """As each of these, but once a second at most: it is asked at each use of a connection, on the event loop."""
+        now = self._monotonic()
+        if now < self._again:
+            return False
+        self._again = now + LOOK_SECONDS
+        return super().look()
+
     def client_context(self) -> ssl.SSLContext:
-        """For a connection that is opened now: the files are looked at."""
+        """For a connection that is opened now, by what the file held within the last second."""
         self.look()
         return self._context
 
     def _take(self, *contents: bytes) -> None:
         authorities = _pem(_certificates(contents[0], str(self._file)))
-        self._context = policy.client_context(self._peer, authorities, self._denied)
+        try:
+            self._context = policy.client_context(self._peer, authorities, self._denied)
+        except ssl.SSLError:
+            raise Unusable(f"{self._file} holds an authority that TLS cannot take") from None
 
 
 def _certificates(pem: bytes, name: str) -> list[x509.Certificate]:
@@ -224,7 +243,7 @@ def _issuer(
 def _signed(certificate: x509.Certificate, by: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(by)
-    except (ValueError, TypeError, InvalidSignature):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
 
