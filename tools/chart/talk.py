@@ -62,6 +62,7 @@ def _everyone() -> Iterator[Talk]:
     yield from ((BUS_ADMIN, NATS, port) for port in (CLIENT, MONITOR))
     yield NATS, NATS, CLUSTER
     yield MIGRATE, DATABASE, POSTGRES
+    yield from ((FIRST_STEPS, INSIDE, port) for port in (HTTPS, API))
     yield from ((INVARIANTS, whom, port) for whom, port in ((DATABASE, POSTGRES), (NATS, MONITOR)))
     for who in (DATABASE, OPERATOR):
         yield from ((who, DATABASE, port) for port in (POSTGRES, INSTANCE))
@@ -87,7 +88,7 @@ def differences(objects: Sequence[Object]) -> list[str]:
 
     Who asks and who is asked are each guarded by a policy of their own: both must say what the table says, as if there were no other.
     """
-    known = [one for one in ends(objects) if one.name != FIRST_STEPS]  # over before the first policy is made
+    known = list(ends(objects))
     ours = {one.name for one in known if one.namespace == NAMESPACE}
     policies = kinds(objects, "NetworkPolicy")
     should = expected(objects, known)

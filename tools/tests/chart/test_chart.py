@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from chart import generated, readme, sums, table
+from chart import generated, readme, sums, table, talk
 from chart.helm import APIS, CHART, NAMESPACE, TRIAL, NotRendered, Object, render, rendered, size
 from chart.objects import Pods, kinds, named, pods
 from devstack.components import BUS_ADMIN, DATABASES, KEYSETS, NATS, OPERATOR, SERVICES, Service
@@ -339,6 +339,18 @@ def test_first_steps_run_once_with_a_right_to_create_secrets_and_no_other() -> N
         one.component for one in pods(objects) if any("projected" in volume for volume in one.spec["volumes"])
     }
     assert with_token == {"first-steps"}
+
+
+def test_first_steps_reach_the_api_server_and_nobody_else_before_they_begin() -> None:
+    """Where another release, or the same, has its policies already, the Job could ask nobody without one of its own."""
+    objects = rendered("department", given={"firstSteps.secrets": "true"})
+    policy, job = (named(objects, kind, "resapermis-first-steps") for kind in ("NetworkPolicy", "Job"))
+    weights = [int(one["metadata"]["annotations"]["helm.sh/hook-weight"]) for one in (policy, job)]
+    assert policy["metadata"]["annotations"]["helm.sh/hook"] == "pre-install"
+    assert weights == sorted(set(weights))
+    assert talk.differences(objects) == []
+    objects.remove(policy)
+    assert any(line.startswith("first-steps may not ask") for line in talk.differences(objects))
 
 
 def test_a_certificate_is_good_for_what_its_process_does(department: list[Object]) -> None:
