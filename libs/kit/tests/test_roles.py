@@ -1,7 +1,8 @@
 """The administrator's step: what an earlier release left to the role that serves goes to an owner, whole or not at all.
 
-Each test was seen to fail: without REASSIGN OWNED, without the statement of rights in the same transaction, without the transaction
-itself, and without `GRANT … TO CURRENT_USER` for an administrator that is no superuser.
+Each test that hands over was seen to fail with one of these taken away: REASSIGN OWNED; the statements of rights; the transaction,
+which those see that are cut off or stopped; `GRANT … TO CURRENT_USER`, which an administrator sees that is no superuser. That the
+server's own databases are closed fails without that REVOKE.
 """
 
 import asyncio
