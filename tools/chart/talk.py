@@ -19,7 +19,7 @@ DATABASE, EDGE, PROMETHEUS, OPERATOR, STRANGER, NEIGHBOUR = (
 MIGRATE, INVARIANTS, SERVES, FIRST_STEPS = "migrate", "invariants", "serves", "first-steps"
 GRPC, METRICS, WEB, POSTGRES, INSTANCE, DATABASE_METRICS = 9000, 9100, 8080, 5432, 8000, 9187
 CLIENT, CLUSTER, MONITOR = 4222, 6222, 8222
-INTERNET, INSIDE, COLLECTOR = "internet", "inside", "collector"
+INTERNET, INSIDE, SHARED, COLLECTOR = "internet", "inside", "shared", "collector"
 HTTPS, SMTPS, SMTP, API, OTLP, WEBHOOK = 443, 465, 25, 6443, 4317, 8443
 
 
@@ -41,6 +41,8 @@ def ends(objects: Sequence[Object]) -> Iterator[End]:
     yield End(COLLECTOR, "monitoring", {"app.kubernetes.io/name": "collector"}, ports=(OTLP,))
     yield End(OPERATOR, "cnpg-system", {"app.kubernetes.io/name": "cloudnative-pg"})
     yield End(INTERNET, address="203.0.113.7", ports=(HTTPS, SMTPS, SMTP, POSTGRES))
+    # RFC 6598: of no internet, and in many clusters nodes', pods' or Services' own.
+    yield End(SHARED, address="100.64.0.1", ports=(HTTPS, SMTPS, API))
     yield End(INSIDE, address="10.96.0.1", ports=(HTTPS, API, WEBHOOK))
 
 
