@@ -107,6 +107,23 @@ async def test_a_server_with_a_false_certificate_is_refused_and_counted(tmp_path
     assert failures(kind) == before + 1
 
 
+@pytest.mark.req("S-17")
+async def test_when_a_servers_certificate_began_ends_and_was_seen_is_a_metric(tmp_path: Path) -> None:
+    """Of PostgreSQL, NATS and the mail server nobody else would know."""
+    authority = Authority()
+    authority.sign(tmp_path, "mandate", ends=dt.timedelta(hours=30))
+    context = policy.client_context("watched", authority.pem.decode(), now=lambda: 12345.0)
+    async with serving(server_of(tmp_path)) as port:
+        assert await greet(port, context) == b"hello"
+    began, ends, seen = (
+        REGISTRY.get_sample_value(f"resapermis_certificate_{name}_seconds", {"certificate": "watched"}) or 0.0
+        for name in ("began", "expires", "seen")
+    )
+    assert ends == pytest.approx(dt.datetime.now(dt.UTC).timestamp() + 30 * 3600, abs=60)
+    assert ends - began == pytest.approx(30 * 3600 + 300, abs=2)
+    assert seen == 12345.0
+
+
 async def test_a_good_certificate_is_believed_and_nothing_is_counted(tls: Path) -> None:
     async with serving(server_of(tls / "mandate", (tls / "mandate" / "ca.pem").read_bytes())) as port:
         context = Certificates(tls / "basket").client_context("good")

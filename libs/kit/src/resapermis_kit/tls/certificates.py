@@ -18,12 +18,6 @@ from resapermis_kit.clock import Clock, utc_now
 from resapermis_kit.tls import policy
 
 OWN, AUTHORITY = "own", "authority"
-EXPIRES = Gauge(
-    "resapermis_certificate_expires_seconds",
-    "When the certificate that this process shows ends, and its authority's, in seconds since 1970",
-    ["certificate"],
-)
-BEGAN = Gauge("resapermis_certificate_began_seconds", "When it began, in seconds since 1970", ["certificate"])
 READ = Counter(
     "resapermis_certificate_files_total",
     "Changed files of certificates, authorities or denied serials, by whether they were taken or refused",
@@ -163,8 +157,8 @@ class Certificates(Watched):
             raise Unusable("tls.key and tls.pem do not belong together, or are written by half") from None
         self.material, self.denials = Material(key, chain, _pem(known)), denied
         for label, one in ((OWN, own), (AUTHORITY, issuer)):
-            EXPIRES.labels(label).set(one.not_valid_after_utc.timestamp())
-            BEGAN.labels(label).set(one.not_valid_before_utc.timestamp())
+            policy.EXPIRES.labels(label).set(one.not_valid_after_utc.timestamp())
+            policy.BEGAN.labels(label).set(one.not_valid_before_utc.timestamp())
 
 
 class Authorities(Watched):

@@ -6,12 +6,13 @@ Every `ssl` context of the platform is made here; gRPC brings a TLS of its own (
 import contextlib
 import os
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Of TLS 1.2; those of 1.3 all have both properties, and cannot be chosen otherwise."""
@@ -23,8 +24,21 @@ FAILED = Counter(
     "Handshakes of this process with a server that failed, by what server it is and why; of other services, calls that found no other",
     ["peer", "kind"],
 )
+EXPIRES = Gauge(
+    "resapermis_certificate_expires_seconds",
+    "When a certificate ends, in seconds since 1970: the one that this process shows (own), its authority's (authority), a server's (its peer)",
+    ["certificate"],
+)
+BEGAN = Gauge("resapermis_certificate_began_seconds", "When it began, in seconds since 1970", ["certificate"])
+SEEN = Gauge(
+    "resapermis_certificate_seen_seconds",
+    "When a server showed it, at the newest handshake with that peer, in seconds since 1970; it may show another since",
+    ["certificate"],
+)
 KINDS = ("denied", "expired", "wrong_name", "wrong_use", "untrusted", "refused", "protocol")
 """Why a handshake failed; "refused": by the other end, for what we showed or speak."""
+Now = Callable[[], float]
+"""Seconds since 1970."""
 Denied = Callable[[int], bool]
 """Whether the certificate of this serial number is denied."""
 
@@ -39,7 +53,7 @@ def nobody(serial: int) -> bool:
     return False
 
 
-def client_context(peer: str, authorities: str | None, denied: Denied = nobody) -> ssl.SSLContext:
+def client_context(peer: str, authorities: str | None, denied: Denied = nobody, now: Now = time.time) -> ssl.SSLContext:
     """A context for connections to `peer`, a word for metrics: "database", "bus", "mail" and the like.
 
     `authorities`: PEM of those who may have signed its certificate; None: those of the system. The name that is asked for must
@@ -53,8 +67,9 @@ def client_context(peer: str, authorities: str | None, denied: Denied = nobody) 
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     else:
         context.load_verify_locations(cadata=authorities)
-    context.sslobject_class = type("CountedObject", (_Counted, ssl.SSLObject), {"peer": peer, "denied": denied})
-    context.sslsocket_class = type("CountedSocket", (_Counted, ssl.SSLSocket), {"peer": peer, "denied": denied})
+    told = {"peer": peer, "denied": denied, "now": now}
+    context.sslobject_class = type("CountedObject", (_Counted, ssl.SSLObject), told)
+    context.sslsocket_class = type("CountedSocket", (_Counted, ssl.SSLSocket), told)
     return context
 
 
@@ -87,10 +102,11 @@ def _restrict(context: ssl.SSLContext) -> None:
 
 
 class _Counted:
-    """Above ssl.SSLObject or ssl.SSLSocket: counts what fails, and refuses whose serial number is denied."""
+    """Above ssl.SSLObject or ssl.SSLSocket: counts what fails, says when what it was shown ends, refuses whose serial number is denied."""
 
     peer: str
     denied: Denied
+    now: Now
 
     def do_handshake(self, *arguments: Any) -> None:
         with _counting(self.peer):
@@ -98,6 +114,9 @@ class _Counted:
             found = self.getpeercert() or {}  # type: ignore[attr-defined]
             if type(self).denied(int(found.get("serialNumber", "0"), 16)):
                 raise CertificateDenied("the certificate is on the list of denied serial numbers")
+            EXPIRES.labels(self.peer).set(ssl.cert_time_to_seconds(found["notAfter"]))
+            BEGAN.labels(self.peer).set(ssl.cert_time_to_seconds(found["notBefore"]))
+            SEEN.labels(self.peer).set(type(self).now())
 
     def read(self, *arguments: Any) -> Any:
         """In TLS 1.3 a server refuses a client's certificate after the client has ended its own handshake."""
