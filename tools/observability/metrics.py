@@ -9,6 +9,9 @@ from pathlib import Path
 KINDS = {"Counter": "counter", "Gauge": "gauge", "Histogram": "histogram"}
 SOURCES = ("libs/*/src", "services/*/src")
 NAME_AND_HELP = 2
+CLUSTER = frozenset({"kube_cronjob_status_last_successful_time", "kube_cronjob_created"})
+"""Metrics of kube-state-metrics that rules use."""
+CLUSTER_LABELS = frozenset({"namespace", "cronjob"})
 TARGET = frozenset({"job", "service", "instance", "namespace"})
 """Labels that the scrape adds (deploy/prometheus/prometheus.yml); `namespace` in a cluster alone."""
 GIVEN = frozenset({"up", "process_start_time_seconds", "process_cpu_seconds_total", "process_resident_memory_bytes"})

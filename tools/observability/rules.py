@@ -7,12 +7,14 @@ from typing import Any
 
 import yaml
 
-from observability.metrics import GIVEN, TARGET, Metric
+from observability.metrics import CLUSTER, CLUSTER_LABELS, GIVEN, TARGET, Metric
 from observability.promql import names_in, selected
 
 FOLDER = Path("deploy", "prometheus")
 ALERT_LABELS = {"page", "ticket"}
 """Severities: somebody is woken, or somebody looks at it by day."""
+_FOREIGN = {**dict.fromkeys(GIVEN, TARGET), **dict.fromkeys(CLUSTER, CLUSTER_LABELS)}
+"""Labels of metrics that are not ours."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,10 @@ def unknown(where: str, expression: str, known: Iterable[Metric], recorded: Iter
     of = {series: metric for metric in known for series in metric.series}
     wrong = [
         f"{where}: no metric is called {name}"
-        for name in sorted(names_in(expression) - of.keys() - set(recorded) - GIVEN)
+        for name in sorted(names_in(expression) - of.keys() - set(recorded) - GIVEN - CLUSTER)
     ]
     for name, label in selected(expression):
-        allowed = of[name].selectable if name in of else TARGET if name in GIVEN else None
+        allowed = of[name].selectable if name in of else _FOREIGN.get(name)
         if allowed is not None and label not in allowed:
             wrong.append(f"{where}: {name} has no label {label}")
     return wrong
