@@ -11,7 +11,7 @@ import pytest
 
 from chart import generated, readme, sums, table, talk
 from chart.helm import APIS, CHART, NAMESPACE, TRIAL, NotRendered, Object, render, rendered, size
-from chart.objects import Pods, kinds, named, pods
+from chart.objects import Pods, is_hook, kinds, named, pods
 from devstack.components import BUS_ADMIN, DATABASES, KEYSETS, NATS, OPERATOR, SERVICES, Service
 from devstack.settings import ROOT
 from resapermis_kit.process.http import PLATFORM, probes
@@ -276,6 +276,19 @@ def test_migrations_come_before_all_else_in_an_upgrade_and_beside_the_database_a
         jobs = [one for one in kinds(objects, "Job") if "-migrate-" in one["metadata"]["name"]]
         assert len(jobs) == len({one.database for one in SERVICES})
         assert {one["metadata"].get("annotations", {}).get("helm.sh/hook") for one in jobs} == {hook}
+
+
+def test_what_the_page_says_of_going_back_is_what_helm_does(upgrade: list[Object], department: list[Object]) -> None:
+    """A rollback makes again what its revision's manifest holds, hooks of an upgrade not among it."""
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    found = re.search(r"`(resapermis-migrate)-<database>-(\d+)`", page)
+    assert found is not None
+    first = {one["metadata"]["name"] for one in kinds(department, "Job") if not is_hook(one, "pre-install")}
+    names = {f"{found[1]}-{one.database.replace('_', '-')}-{found[2]}" for one in SERVICES}
+    assert names <= first
+    jobs = [one for one in kinds(upgrade, "Job") if one["metadata"]["name"].startswith(found[1])]
+    assert jobs
+    assert all(is_hook(one, "pre-upgrade") and not is_hook(one, "pre-rollback") for one in jobs)
 
 
 def test_where_another_tool_renders_migrations_come_first_when_it_is_told_so() -> None:
