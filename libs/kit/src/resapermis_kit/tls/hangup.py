@@ -29,8 +29,11 @@ def hang_up(pid_file: Path) -> bool:
 
 
 def watch(pid_file: Path, files: Sequence[Path], wait: Callable[[], bool]) -> None:
-    """Look at the files after each `wait`, until that is False. A change that could not be told is told at the next look."""
-    known = contents(files)
+    """Look at the files after each `wait`, until that is False. A change that could not be told is told at the next look.
+
+    The first look tells in any case: files may have been renewed while nobody watched, after the program had read them.
+    """
+    known: tuple[bytes, ...] | None = None
     while wait():
         found = contents(files)
         if found != known and hang_up(pid_file):
