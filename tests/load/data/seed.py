@@ -93,12 +93,14 @@ class Databases:
     auth_gateway: str
 
 
-async def write(schools: Sequence[School], databases: Databases, secrets: Path, contested: Sequence[str] = ()) -> None:
-    """Seed all three services; `secrets` has their keysets. `contested`: slots beside those of each school."""
+async def write(
+    schools: Sequence[School], databases: Databases, secrets: Path, issuer: str, contested: Sequence[str] = ()
+) -> None:
+    """Seed all three services; `secrets` has their keysets. `issuer`: of whom the tokens are; `contested`: slots beside those of each school."""
     now = datetime.now(UTC)
     await _fill(databases.scheduling_rules, _scheduling(schools, contested, now))
     await _fill(databases.mandate, _mandate(schools, Keyset.load(secrets / "keyset-mandate.json"), now))
-    await _fill(databases.auth_gateway, _gateway(schools, secrets, now))
+    await _fill(databases.auth_gateway, _gateway(schools, secrets, issuer, now))
 
 
 Rows = Iterable[Mapping[str, Any]]
@@ -201,7 +203,7 @@ def _mandate(schools: Sequence[School], keyset: Keyset, now: datetime) -> Iterat
     )
 
 
-def _gateway(schools: Sequence[School], secrets: Path, now: datetime) -> Iterator[tuple[str, Rows]]:
+def _gateway(schools: Sequence[School], secrets: Path, issuer: str, now: datetime) -> Iterator[tuple[str, Rows]]:
     """An account, a session and a fresh access token for each school: people under one face's keyset, tokens under the other's."""
     people, egress = Keyset.load(secrets / "keyset-auth-gateway.json"), Keyset.load(secrets / "keyset-egress.json")
     yield (
@@ -209,7 +211,7 @@ def _gateway(schools: Sequence[School], secrets: Path, now: datetime) -> Iterato
         (
             {
                 "id": school.uuid(1),
-                "issuer": "https://provider.example",
+                "issuer": issuer,
                 "subject": school.digits,
                 "school_id": school.id,
                 "roles": ["school_manager"],

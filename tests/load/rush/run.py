@@ -22,6 +22,7 @@ from measure.terminal import say
 from system.stack import System, started
 
 from devstack.components import service_named
+from devstack.settings import REALM
 from devstack.stack import CannotStart
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Signer
@@ -65,7 +66,8 @@ class Session:
         """
         since, url = time.monotonic(), self.system.stack.owner_url
         databases = seed.Databases(url("scheduling_rules"), url("mandate"), url("auth_gateway"))
-        await seed.write(schools, databases, self.system.stack.settings.secrets, contested)
+        settings = self.system.stack.settings
+        await seed.write(schools, databases, settings.secrets, f"{settings.sandbox_url}/{REALM}", contested)
         await self.grow(0, past)
         say(f"seeded {len(schools)} schools, {len(contested)} shared slots in {time.monotonic() - since:.1f} s")
 
