@@ -34,7 +34,7 @@ test("a candidate written down wrongly is corrected by keyboard, over a lost ses
   await test.step("what is missing is named at its field", async () => {
     await field("Prénom").fill("");
     await field("Prénom").press("Enter");
-    await expect(field("Prénom")).toHaveAccessibleDescription(/Écrivez le prénom\./);
+    await expect(field("Prénom")).toHaveAccessibleDescription(/Indiquez le prénom\./);
     await expect(field("Prénom")).toHaveAttribute("aria-invalid", "true");
     await field("Prénom").fill(person.firstName);
   });
