@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,7 +36,7 @@ class Unusable(Exception):
     """Certificates with which no connection would come about; the message says which file and what is wrong, never its content."""
 
 
-class Watched:
+class Watched(ABC):
     """Files that are read again when they change. What cannot be used is refused: what was read before stays.
 
     `generation` counts how often they changed, for who holds connections that were made with what was there before.
@@ -81,9 +82,9 @@ class Watched:
             REFUSED.dec()
         self._seen, self._refused = stamp, None
 
+    @abstractmethod
     def _take(self, *contents: bytes) -> None:
         """Use what the files hold (an absent optional one: nothing), or refuse all of it: Unusable."""
-        raise NotImplementedError
 
     def _contents(self) -> list[bytes]:
         found = []
