@@ -2,7 +2,8 @@
 
 While one request is answered, every process writes down whose functions ran in its trace. What leader tasks, the relay and
 probes did in the same moment is of another trace; what consumers did with the events that the request published comes
-after its commit and is left out. Printed as JSON, an object per act:
+after its commit and is left out. Each act is done three times, and what every one of them crossed is counted: what is
+remembered for a second, such as an opened token, is then the same on a slow machine. Printed as JSON, an object per act:
 
     own       files of services that take the request, ask, write and answer: what is read to follow it
     pure      values and rules that they use (`domain`, `rules`, `places`): each is read for itself
@@ -21,7 +22,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from demo import CATEGORY, DEPARTMENT, Demo, Places, free_base, until
 from devstack.background import BackgroundStack
@@ -40,6 +43,8 @@ ROWS = {
     "read_audit": "read the journal",
 }
 """What the page calls each act."""
+TIMES = 3
+"""How often each act is done."""
 EDGE = "session"
 """The act whose files every signed-in request crosses: it asks who is signed in."""
 OTHERS = ("pure", "edge", "egress", "library")
@@ -93,7 +98,7 @@ def sorted_by_place(files: frozenset[str], edge: frozenset[str]) -> dict[str, li
 
 
 def main() -> int:
-    """Start a stack, do each act once, print what it crossed."""
+    """Start a stack, do each act three times, print what it crossed each time."""
     with tempfile.TemporaryDirectory(prefix="resapermis-crossings-") as name:
         home = Path(name)
         home.chmod(0o755)  # as root, PostgreSQL runs as another user and must reach its folder
@@ -102,8 +107,8 @@ def main() -> int:
         settings = {"PYTHONPATH": str(RECORDER), "CROSSINGS_DIR": str(written)}
         with BackgroundStack(Stack(home / "home", free_base(), settings=settings)) as background:
             runs = {
-                act: crossed(_run(background.stack, written, do))
-                for act, do in _acts(Demo(Places.of(background.stack))).items()
+                act: frozenset.intersection(*(crossed(_run(background.stack, written, one)) for one in each))
+                for act, each in _acts(Demo(Places.of(background.stack))).items()
             }
     edge = runs.pop(EDGE)
     counted = {act: sorted_by_place(files, edge) for act, files in runs.items()}
@@ -130,10 +135,7 @@ def shown_as(act: str, places: Mapping[str, Sequence[str]]) -> str:
 
 
 def says(page: str, act: str, places: Mapping[str, Sequence[str]]) -> bool:
-    """Whether the page has the act's row, own files within one, the others within two.
-
-    What a process remembers for a second, such as a token, is sometimes asked for and sometimes not: so on a slow machine.
-    """
+    """Whether the page has the act's row, own files within one, the others within two."""
     row = next((line for line in page.splitlines() if line.startswith(f"| {ROWS[act]} | ")), "")
     cells = [
         0 if cell == "–" else int(cell.strip("*")) for cell in row.split(" | ")[1:] for cell in [cell.rstrip(" |")]
@@ -161,29 +163,34 @@ def _run(stack: Stack, folder: Path, act: Callable[[], object]) -> Run:
     return found
 
 
-def _acts(demo: Demo) -> dict[str, Callable[[], object]]:
-    """Each ready to be done once; what they need is done before, such as the poll of RdvPermis that a search waits for."""
+def _acts(demo: Demo) -> dict[str, Sequence[Callable[[], object]]]:
+    """Each ready to be done three times; what they need is done before, such as the poll of RdvPermis for a search."""
     for _, step in list(demo.steps())[:5]:
         step()
     school, today = demo.school, date.today()  # noqa: DTZ011 - the school's own day
     window = {"from": str(today + timedelta(days=2)), "to": str(today + timedelta(days=9))}
-    held = [{"slotId": slot["id"]} for slot in demo.chosen[:2]]
-    person = demo._control("GET", "/candidates/free", params={"group": CATEGORY, "count": 1})[0]  # noqa: SLF001 - its own step's
-    body = {"lastName": person["last_name"], "firstName": person["first_name"], "neph": person["neph"]}
-    written = school.act("POST", "/api/v1/candidates", body | {"email": person["email"]})
-    mandate = {"candidateId": written["id"], "category": CATEGORY}
+    pairs = [[{"slotId": slot["id"]} for slot in demo.chosen[i : i + 2]] for i in range(0, 2 * TIMES, 2)]
+    free = {"group": CATEGORY, "count": TIMES}
+    persons = demo._control("GET", "/candidates/free", params=free)  # noqa: SLF001 - its own step's
+    mandates = [{"candidateId": _written(demo, person), "category": CATEGORY} for person in persons]
 
     def search() -> object:
         return school.get("/api/v1/slots", department=DEPARTMENT, category=CATEGORY, **window)
 
     search()
     return {
-        "hold": lambda: school.act("POST", "/api/v1/basket/items", {"items": held}),
-        "search": search,
-        "create_mandate": lambda: school.act("POST", "/api/v1/mandates", mandate),
-        "read_audit": lambda: school.get("/api/v1/audit/records", limit=10),
-        EDGE: lambda: school.get("/auth/session"),
+        "hold": [partial(school.act, "POST", "/api/v1/basket/items", {"items": pair}) for pair in pairs],
+        "search": [search] * TIMES,
+        "create_mandate": [partial(school.act, "POST", "/api/v1/mandates", mandate) for mandate in mandates],
+        "read_audit": [partial(school.get, "/api/v1/audit/records", limit=10)] * TIMES,
+        EDGE: [partial(school.get, "/auth/session")] * TIMES,
     }
+
+
+def _written(demo: Demo, person: Mapping[str, Any]) -> str:
+    """The id of the file that the school opens for this person."""
+    body = {"lastName": person["last_name"], "firstName": person["first_name"], "neph": person["neph"]}
+    return str(demo.school.act("POST", "/api/v1/candidates", body | {"email": person["email"]})["id"])
 
 
 if __name__ == "__main__":

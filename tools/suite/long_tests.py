@@ -8,6 +8,7 @@ The seed that is printed first decides what is drawn: controls, seeds of the cha
 import argparse
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,6 +29,10 @@ ONLY_HERE = "long_only"
 """The mark of tests that `make test` leaves out (pyproject.toml)."""
 CHAOS_SEEDS, CHAOS_SEEDS_AT_ONCE = 20, 3
 """`make chaos` tries all of them; here some that follow each other."""
+TELLING = re.compile(r"^(E |FAILED |ERROR )|^\d+\) .*›|\w*(Error|Exception|Timeout)\b|should say|gave \d")
+"""How pytest, Playwright, Python and our own reports word what went wrong, in a line without its indentation."""
+TELLING_EACH, TELLING_WIDTH = 4, 200
+"""So many of the first and of the last such lines, each no wider."""
 SOFTLY_SECONDS = 60
 """How long what is stopped may take to end its own processes, before it is killed."""
 
@@ -170,6 +175,13 @@ def table(done: Iterable[tuple[Step, Ended]]) -> list[str]:
     return [f"test-long | {name:<{width}} | {result:<7} | {seconds:>7} |" for name, result, seconds in rows]
 
 
+def telling(output: str) -> list[str]:
+    """The few lines of a failed step that say most of why: where a log is cut, these last ones are what is left of it."""
+    lines = [" ".join(line.split())[:TELLING_WIDTH] for line in output.splitlines() if line.strip()]
+    said = list(dict.fromkeys(line for line in lines if TELLING.search(line))) or lines
+    return said if len(said) <= 2 * TELLING_EACH else said[:TELLING_EACH] + said[-TELLING_EACH:]
+
+
 def main(arguments: Sequence[str], call: Call | None = None, environment: Mapping[str, str] = os.environ) -> int:
     """Run what is asked for; 0 only when all of it passed."""
     parser = argparse.ArgumentParser(prog="make test-long", description=__doc__)
@@ -198,6 +210,9 @@ def main(arguments: Sequence[str], call: Call | None = None, environment: Mappin
             processes.interrupt()
             raise
     say("\n" + "\n".join(table(zip(picked, ended, strict=True))))
+    for step, end in zip(picked, ended, strict=True):
+        if end.status != 0:
+            say("\n".join(f"!!! test-long: {step.name}: {line}" for line in telling(end.output)))
     failed = [step.name for step, end in zip(picked, ended, strict=True) if end.status != 0]
     if unseen:
         say("!!! test-long: there is no Chromium here: the longer browser tests DID NOT RUN.")

@@ -71,6 +71,20 @@ def test_all_run_when_some_fail_and_what_these_wrote_is_printed_whole(capsys: py
     assert re.fullmatch(r"!!! test-long: not passed: linear, controls \(in \d+ s\)", output.splitlines()[-1])
 
 
+def test_the_last_lines_say_why_a_step_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    noise = "".join(f"passed {number}\n" for number in range(1_000))
+    why = "  1) [chromium] › access.spec.ts:7 › a page\n    Error: expect(locator).toBeVisible() failed\n"
+    machine = Machine(browser=Ended(1, noise + why + noise, 5), chaos=Ended(2, "first\n\nlast word\n", 5))
+    assert long_tests.main([], machine, WITH_BROWSER) == 1
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("!!! test-long: ")]
+    assert said[:-1] == [
+        "!!! test-long: browser: 1) [chromium] › access.spec.ts:7 › a page",
+        "!!! test-long: browser: Error: expect(locator).toBeVisible() failed",
+        "!!! test-long: chaos: first",
+        "!!! test-long: chaos: last word",
+    ]
+
+
 def test_two_steps_run_beside_each_other() -> None:
     at_once = Barrier(2)
 

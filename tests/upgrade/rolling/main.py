@@ -54,6 +54,8 @@ SIDE_BY_SIDE_SECONDS = 2.0
 SETTLED_SECONDS = 90.0
 MIGRATION_TRIES = 3
 HOPS = ("from", "next")
+WRONGS = ("trouble", "acknowledged_too_seldom", "lines_missing", "histories", "load_broken", "events_late")
+"""What of the report is said in a line when it does not hold."""
 
 
 def say(text: str) -> None:
@@ -265,6 +267,8 @@ def run(hops: Sequence[str], seed: int, *, keep: bool) -> dict[str, Any]:
         if "next" in hops:
             report["next"] = {**next_release.seen(urls["basket"]), "groups_without_the_column": upgrade.without}
             report["holds"] = report["holds"] and all(report["next"].values())
+    if not report["holds"]:
+        say(f"Error: {', '.join(f'{one}: {report.get(one)}' for one in WRONGS if report.get(one))}"[:1000])
     if keep or not report["holds"]:
         say(f"logs and data are kept in {home}")
     else:
