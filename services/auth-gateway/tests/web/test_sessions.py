@@ -1,5 +1,6 @@
 """Sessions: opened by one cookie, ended by the person, by time, everywhere."""
 
+import asyncio
 from datetime import datetime
 from typing import Any
 
@@ -101,6 +102,22 @@ async def test_an_act_moves_the_end_and_says_when(world: Any) -> None:
     assert (datetime.fromisoformat(answer["expiresAt"]) - world.clock()).total_seconds() == 900
     world.clock.pass_(minutes=10)
     assert await _alive(world, signed)
+
+
+@pytest.mark.req("S-12")
+async def test_many_who_ask_in_one_moment_each_find_their_own_session(world: Any) -> None:
+    signed = [await world.session() for _ in range(3)]
+    ended = await world.session()
+    await world.dependencies.sessions.end(ended.session, "signed_out")
+
+    async def whose(one: Any) -> tuple[int, str]:
+        async with world.browser(one) as browser:
+            answer = await browser.get("/auth/session")
+            return answer.status_code, answer.json().get("user", {}).get("id", "")
+
+    found = await asyncio.gather(*(whose(one) for one in (*signed, ended, *signed)))
+    expected = [(200, str(one.session.account_id)) for one in signed]
+    assert found == [*expected, (401, ""), *expected]
 
 
 async def test_the_end_is_written_down_at_most_once_a_minute(world: Any) -> None:

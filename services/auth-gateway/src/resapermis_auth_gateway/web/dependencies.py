@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any
 
 import structlog
@@ -34,7 +34,7 @@ from resapermis_auth_gateway.web.sign_in.attempts import Attempts
 from resapermis_auth_gateway.web.sign_in.flow import SignIn
 from resapermis_auth_gateway.web.sign_in.grant import Grants
 from resapermis_auth_gateway.web.sign_in.provider_logout import ProviderLogout
-from resapermis_auth_gateway.web.sign_in.queries import Session
+from resapermis_auth_gateway.web.sign_in.queries import Session, sessions_of_cookies
 from resapermis_auth_gateway.web.sign_in.sessions import Sessions
 from resapermis_auth_gateway.web.texts.sentences import Language
 from resapermis_kit.clock import Clock
@@ -45,6 +45,7 @@ from resapermis_kit.process.telemetry import Health
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Caller, Principal, Signer
 from resapermis_kit.rpc.authorization import Authorizer
+from resapermis_kit.rpc.batcher import Batcher
 from resapermis_vault.keyset import Keyset
 
 ANSWERS: Mapping[str, str] = {
@@ -137,7 +138,8 @@ def assemble(
         "address": settings.address_feeds,
     }
     open_feeds = Concurrency("feed", most_feeds, now)
-    sessions = Sessions(settings, engine, outbox, denials.add, live.end, now)
+    of_cookie = Batcher(partial(sessions_of_cookies, engine))
+    sessions = Sessions(settings, engine, of_cookie, outbox, denials.add, live.end, now)
     attempts = Attempts(engine, vault, now)
     grants = Grants(settings, engine, outbox, peers.provider, sessions, attempts, authorizer.allows, now)
     return Dependencies(

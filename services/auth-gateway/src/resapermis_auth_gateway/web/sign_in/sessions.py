@@ -18,6 +18,7 @@ from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.denials.denial import Denial
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
+from resapermis_kit.rpc.batcher import Batcher
 
 TOUCH_EVERY = timedelta(minutes=1)
 SIGNED_OUT, ENDED_ELSEWHERE = "signed_out", "ended_elsewhere"
@@ -94,6 +95,8 @@ class Sessions:
 
     settings: WebSettings
     engine: AsyncEngine
+    of_cookie: Batcher[bytes, queries.Session | None]
+    """Finds the session of a cookie's hash: read after it is asked, so that what ended before is not found."""
     outbox: Outbox
     denied: Callable[[Denial], None]
     """Is told of what is refused, for the journal."""
@@ -109,7 +112,7 @@ class Sessions:
     async def find(self, cookie_hash: bytes, *, act: bool) -> queries.Session | None:
         """The live session of a cookie. An act moves its idle limit (written at most once a minute)."""
         now, limits = self.now(), self.limits
-        session = await queries.session_of(self.engine, cookie_hash)
+        session = await self.of_cookie.submit(cookie_hash)
         if session is None or now >= limits.ends_at(session):
             return None
         if act and now - session.seen_at >= TOUCH_EVERY:
