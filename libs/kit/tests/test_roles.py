@@ -261,16 +261,41 @@ async def test_what_somebody_else_owns_stops_it_and_is_named(left: Postgres) -> 
 async def test_who_works_on_a_table_is_waited_for_and_not_for_ever(
     left: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handover, "LOCK_TIMEOUT", "20ms")
     async with as_role(left, "kept") as working:
         await working.execute("BEGIN; INSERT INTO line (id) VALUES (8)")
-        with pytest.raises(asyncpg.LockNotAvailableError):
+        with monkeypatch.context() as impatient, pytest.raises(asyncpg.LockNotAvailableError):
+            impatient.setattr(handover, "PATIENCE_SECONDS", 0.2)
             await ensure(left.url("postgres"), [KEPT], {})
-        monkeypatch.setattr(handover, "TRIES", 1000)
         handing = asyncio.create_task(ensure(left.url("postgres"), [KEPT], {}))
         await working.execute("COMMIT")
         assert await handing == ["kept"]
     assert await owners(left) == {"kept_owner"}
+
+
+async def test_no_transaction_of_a_service_is_undone_for_it(left: Postgres) -> None:
+    """Seen to fail with a LOCK_TIMEOUT of two seconds: the server then ended the deadlock at the service's cost."""
+    waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'line'::regclass)"
+    async with as_role(left, "kept") as working, as_role(left, "kept") as looking:
+        async with as_role(left, "resapermis") as admin:  # the service's own look for deadlocks comes first
+            await admin.execute("ALTER ROLE CURRENT_USER SET deadlock_timeout = '1min'")
+        await working.execute("BEGIN; INSERT INTO line (id) VALUES (8)")
+        handing = asyncio.create_task(ensure(left.url("postgres"), [KEPT], {}))
+        while not await looking.fetchval(waits):  # it has the first table by now, and wants the second
+            pass
+        await working.execute("SELECT * FROM alembic_version")
+        await working.execute("COMMIT")
+        assert await handing == ["kept"]
+        assert await working.fetchval("SELECT count(*) FROM line WHERE id = 8") == 1
+        async with as_role(left, "resapermis") as admin:
+            await admin.execute("ALTER ROLE CURRENT_USER RESET deadlock_timeout")
+
+
+async def test_locks_are_let_go_when_not_all_were_had_in_time(left: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handover, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(handover, "HELD_SECONDS", 0)
+    with pytest.raises(asyncpg.LockNotAvailableError, match="not all tables were to be had"):
+        await ensure(left.url("postgres"), [KEPT], {})
+    assert "kept" in await owners(left)
 
 
 async def test_the_server_would_store_the_same_of_a_password(postgres: Postgres) -> None:

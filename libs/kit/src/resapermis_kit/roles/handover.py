@@ -6,12 +6,15 @@ transaction. Its command line is `python -m resapermis_kit.roles`.
 The administrator is a superuser, or a role with CREATEROLE and CREATEDB that may make itself a member of these roles.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
+import random
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
@@ -30,9 +33,14 @@ from resapermis_kit.roles.rights import (
 )
 from resapermis_kit.tls import policy
 
-TRIES = 10
-LOCK_TIMEOUT = "2s"
-"""A table that changes hands is locked for a moment: whoever works on it meanwhile is waited for so long, then not in the way."""
+PATIENCE_SECONDS = 120.0
+"""So long moments are looked for in which nobody is in the way."""
+PAUSE_SECONDS = 0.1
+LOCK_TIMEOUT = "20ms"
+"""Whoever works on one of the tables is waited for so long while others are locked already."""
+HELD_SECONDS = 0.5
+"""Locks are let go when not all of them were had by then. A server looks for deadlocks after one second of waiting
+(deadlock_timeout), and would undo a service's transaction to end one with us: it never finds us in one."""
 SCRAM_ITERATIONS = 4096
 """PostgreSQL's own default (scram_iterations)."""
 
@@ -133,27 +141,35 @@ async def _create(connection: Any, database: Database) -> None:
         await connection.execute(f'CREATE DATABASE "{database.name}" OWNER "{database.owner}"')
 
 
-async def hand_over(admin_url: str, database: Database) -> None:
+async def hand_over(admin_url: str, database: Database, monotonic: Callable[[], float] = time.monotonic) -> None:
     """Give the database, and all that its first serving role owns in it, to its owner, and let the serving roles in.
 
     The first keeps the rights to rows that it had by owning them; where it owned nothing, rights to rows are `migrate`'s alone to
-    state, and stay as they are. One transaction. It waits for nobody longer than LOCK_TIMEOUT at a time, and gives up after TRIES; a service's transaction
-    that it meets is undone at most once by a deadlock, and tried again by whoever asked.
+    state, and stay as they are. One transaction. Services go on meanwhile: they are kept waiting for HELD_SECONDS at a time, and
+    none of their transactions is undone. asyncpg.LockNotAvailableError where somebody is in the way for all of PATIENCE_SECONDS.
     `admin_url` is the administrator's, of this very database.
     """
     connection = await asyncpg.connect(admin_url, timeout=10)
+    ends = monotonic() + PATIENCE_SECONDS
     try:
-        for attempt in range(1, TRIES + 1):
+        while True:
             try:
                 async with connection.transaction():
-                    await _hand_over(connection, database)
+                    await _hand_over(connection, database, monotonic)
             except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
-                if attempt == TRIES:
+                if monotonic() >= ends:
                     raise
+                await asyncio.sleep(PAUSE_SECONDS * (0.5 + random.random()))  # noqa: S311 - no secret
             else:
                 return
     finally:
         await connection.close()
+
+
+_OWNED_TABLES = """
+SELECT oid::regclass::text FROM pg_class
+WHERE relkind IN ('r', 'p', 'v') AND pg_get_userbyid(relowner) = $1 ORDER BY relkind = 'v', relname
+"""
 
 
 _OWNS = """
@@ -166,10 +182,15 @@ SELECT EXISTS (
 """Whether this role owns the database, or anything in it."""
 
 
-async def _hand_over(connection: Any, database: Database) -> None:
+async def _hand_over(connection: Any, database: Database, monotonic: Callable[[], float]) -> None:
     await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
     serves = database.serving[0]
     owned = await connection.fetchval(_OWNS, serves)
+    lets_go = monotonic() + HELD_SECONDS
+    for table in [row[0] for row in await connection.fetch(_OWNED_TABLES, serves)]:
+        if monotonic() >= lets_go:
+            raise asyncpg.LockNotAvailableError("not all tables were to be had in time")
+        await connection.execute(f"LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE")
     await connection.execute(f'ALTER DATABASE "{database.name}" OWNER TO "{database.owner}"')
     if not await connection.fetchval(
         "SELECT pg_get_userbyid(nspowner) IN ('pg_database_owner', $1) FROM pg_namespace WHERE nspname = 'public'",
