@@ -4,7 +4,7 @@ SHELL := /usr/bin/env bash
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 
-.PHONY: chart help setup up demo test test-long lint protos bench chaos upgrade-test lock web openapi places dashboards compliance controls crossings images clean
+.PHONY: chart help setup up demo test test-long lint protos bench chaos upgrade-test lock web web-vitals openapi places dashboards compliance controls crossings images clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ lock: setup ## resolve the dependencies again (ARGS=--upgrade for newer ones)
 
 web: setup ## build web/dist
 
+web-vitals: setup ## measure the pages by Lighthouse, on a stack of their own; prints JSON (ARGS="--rounds 1 --only slots")
+	@cd tools && exec ../$(PY) -m browser.vitals $(ARGS)
+
 openapi: setup ## write the gateway's openapi.json and the web client made from it
 	@exec tools/openapi.sh
 
@@ -72,4 +75,4 @@ images: setup ## build the container images with podman, buildah or docker (BASE
 	@exec tools/images.sh $(ARGS)
 
 clean: ## remove the environment, the local data and what was built
-	rm -rf .venv .venv-chart .resapermis web/node_modules web/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-chart .resapermis web/node_modules web/vitals/node_modules web/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

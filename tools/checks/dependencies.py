@@ -11,6 +11,8 @@ from packaging.version import Version
 
 OURS = re.compile(r"^(resapermis|rdvpermis)-")
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)")
+INTERFACE = ("web", "web/vitals")
+"""Folders with a package.json; the second is installed by `make web-vitals` alone."""
 HOST = re.compile(r"https?://|--(extra-)?index-url|--find-links|\bfile:")
 
 
@@ -59,11 +61,10 @@ def lock_has_no_host(root: Path) -> list[str]:
         for number, line in enumerate((root / name).read_text(encoding="utf-8").splitlines(), 1)
         if HOST.search(line)
     ]
-    web = root / "web" / "package-lock.json"
-    if web.exists():
-        packages = json.loads(web.read_text(encoding="utf-8"))["packages"]
+    for web in (root / folder / "package-lock.json" for folder in INTERFACE):
+        packages = json.loads(web.read_text(encoding="utf-8"))["packages"] if web.exists() else {}
         wrong += [
-            f"web/package-lock.json: {name} is resolved to an address"
+            f"{web.relative_to(root)}: {name} is resolved to an address"
             for name, entry in packages.items()
             if HOST.match(str(entry.get("resolved", "")))
         ]
@@ -73,9 +74,8 @@ def lock_has_no_host(root: Path) -> list[str]:
 def dependency_notes(root: Path) -> list[str]:
     """Direct dependencies without a line in docs/dependencies.md, and lines about what is gone."""
     wanted = set(direct_requirements(root))
-    package = root / "web" / "package.json"
-    if package.exists():
-        content = json.loads(package.read_text(encoding="utf-8"))
+    for package in (root / folder / "package.json" for folder in INTERFACE):
+        content = json.loads(package.read_text(encoding="utf-8")) if package.exists() else {}
         wanted |= {*content.get("dependencies", {}), *content.get("devDependencies", {})}
     page = (root / "docs" / "dependencies.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (`[^|]+`) \| .{10,}", page, flags=re.MULTILINE)
