@@ -15,6 +15,7 @@ from resapermis.events.v1 import events_pb2
 from resapermis.mandate.v1 import mandate_pb2
 from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.scheduling.v1.events_pb2 import SlotWithdrawn
+from resapermis_basket.domain.doubt import pause_seconds
 from resapermis_basket.domain.line import Line, State, move
 from resapermis_basket.judgement import refusals
 from resapermis_basket.line.queries import lines_of_live_groups
@@ -253,14 +254,16 @@ async def test_while_rdvpermis_is_away_the_reconciler_waits_longer_and_longer(ba
     basket.rdvpermis.before["HoldSlots"] = LOST
     basket.rdvpermis.before["ListBaskets"] = Failure(Code.CODE_RDVPERMIS_DOWN, "circuit open")
     await basket.hold("s1")
-
-    async def polled_twice() -> bool:
+    for polls in range(3):
+        await due_now(basket)
+        began = utc_now()
         await settle_doubts(basket.dependencies)
-        return basket.rdvpermis.calls.count("ListBaskets") >= 2
-
-    await eventually(polled_twice)
-    (row,) = await basket.rows("SELECT state, polls, next_poll_at > now() AS later FROM basket_line")
-    assert (row.state, row.polls >= 2, row.later) == ("asking", True, True)
+        ended = utc_now()
+        (row,) = await basket.rows("SELECT state, polls, next_poll_at FROM basket_line")
+        pause = timedelta(seconds=pause_seconds(polls, basket.dependencies.settings.grace_seconds))
+        assert (row.state, row.polls) == ("asking", polls + 1)
+        assert began <= row.next_poll_at - pause <= ended
+    assert basket.rdvpermis.calls.count("ListBaskets") == 3
     basket.rdvpermis.before.clear()
     await settled(basket, s1="refused")
 
