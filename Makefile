@@ -4,7 +4,7 @@ SHELL := /usr/bin/env bash
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 
-.PHONY: chart help setup up demo test test-long lint protos bench chaos upgrade-test lock web web-vitals openapi places dashboards compliance controls crossings images clean
+.PHONY: help setup up demo compose-demo test test-long lint protos bench chaos upgrade-test lock web web-vitals openapi places dashboards compliance controls crossings chart images clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -5,7 +5,8 @@
 #                                    and PostgreSQL 15 and 18, NATS, HAProxy and Prometheus under our own names (deploy/README.md)
 #   tools/images.sh basket audit     only these
 # What this machine says of package indexes, mirrors, proxies and authorities goes into the steps that fetch something, as secrets
-# of these alone, and into no layer. More arguments for the engine's build: RESAPERMIS_BUILD_ARGS.
+# of these alone, and into no layer. RESAPERMIS_CONTAINER_ENGINE: another engine than the first of these that is here.
+# RESAPERMIS_BUILD_ARGS: more arguments for its build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 SERVICES=(auth-gateway mandate scheduling-rules basket audit notification rdvpermis mailcatcher otlp-receiver ops)
@@ -28,9 +29,18 @@ for name in "${wanted[@]}"; do
 done
 
 # What is missing is said before anything is begun.
-for engine in podman buildah docker; do command -v "$engine" > /dev/null && break; engine=""; done
+asked="${RESAPERMIS_CONTAINER_ENGINE:-}"
+case " podman buildah docker  " in *" $asked "*) ;; *) die "RESAPERMIS_CONTAINER_ENGINE is $asked: podman, buildah or docker" ;; esac
+for engine in ${asked:-podman buildah docker}; do command -v "$engine" > /dev/null && break; engine=""; done
+[ -n "$engine" ] || [ -z "$asked" ] || die "RESAPERMIS_CONTAINER_ENGINE is $asked, which is not here"
 [ -n "$engine" ] || die "podman, buildah or docker is needed. Debian, Ubuntu: apt install podman runc netavark aardvark-dns (as root), then read deploy/README.md"
 failure="$("$engine" info 2>&1 > /dev/null)" || die "$engine is here, but does not work: ${failure##*$'\n'}" "deploy/README.md says how to set it up."
+case "$engine" in
+  podman) driver="$(podman info --format '{{.Store.GraphDriverName}}')" ;;
+  buildah) driver="$(buildah info --format '{{index .store "GraphDriverName"}}')" ;;
+  docker) driver="" ;;
+esac
+[ "$driver" != vfs ] || say "$engine keeps whole copies of each layer (vfs): this takes six times as long as with overlay (deploy/README.md)"
 if [[ " ${wanted[*]} " = *" base "* ]]; then
   [ "$engine" != buildah ] || die "resapermis/base is imported by podman or docker, and only buildah is here: apt install podman"
   command -v mmdebstrap > /dev/null || die "BASE=debian makes Debian's base by mmdebstrap: apt install mmdebstrap (as root)"

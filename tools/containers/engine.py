@@ -16,6 +16,8 @@ from devstack.settings import ROOT
 LABEL = "com.docker.compose"
 TRIED_FROM = "resapermis/audit"
 """An image with Python, to look around from in another's network where nobody may enter that otherwise."""
+SETTING = "RESAPERMIS_CONTAINER_ENGINE"
+"""Names the engine where several are here: podman or docker (tools/images.sh: buildah too)."""
 
 
 class Missing(Exception):
@@ -74,10 +76,17 @@ def run(command: Sequence[str], seconds: float, environment: Mapping[str, str] |
 
 
 def find() -> Engine:
-    """The engine that is here and answers; Missing says what to install, or as whom to come."""
+    """The engine that is here and answers, by its setting where that is set; Missing says what to install, or as whom to come."""
+    asked = os.environ.get(SETTING) or ""
+    if asked and shutil.which(asked) is None:
+        msg = f"{SETTING} is {asked}, which is not here"
+        raise Missing(msg)
+    if asked not in {"", "podman", "docker"}:
+        msg = f"{SETTING} is {asked}: compose is run by podman or docker"
+        raise Missing(msg)
     beside = Path(sys.executable).with_name("podman-compose")
     podman_compose = str(beside) if beside.exists() else shutil.which("podman-compose")
-    if podman := shutil.which("podman"):
+    if asked != "docker" and (podman := shutil.which("podman")):
         if podman_compose is None:
             msg = "podman is here, podman-compose is not: make setup installs it"
             raise Missing(msg)
