@@ -1,7 +1,7 @@
 """`make compose-demo`: docker-compose.yml brought up on a place of its own, tried, and taken down.
 
-A school's morning over TLS, then traces, metrics, who reaches whom, and TLS of every port. Ends with a summary in JSON; the
-whole report is .resapermis/compose-demo.json.
+A school's morning over TLS, then traces, metrics, who reaches whom, TLS of every port, and every certificate made anew while
+all runs on. Ends with a summary in JSON; the whole report is .resapermis/compose-demo.json.
 
 Needs podman (with podman-compose, which make setup installs) or docker with compose. Without images of ours it builds them:
 BASE=debian where no registry of images is reached (deploy/README.md). Images of others come by RESAPERMIS_POSTGRES_IMAGE,
@@ -31,6 +31,7 @@ from containers import tried
 from containers.engine import Engine, Failed, Missing, Project, find
 from containers.prepared import DOOR, prepare
 from containers.prepared import RDVPERMIS as STATE
+from containers.scan import Port
 from containers.walls import FRONT, OTEL, PROMETHEUS
 from demo import Broken, Places, morning
 from devstack.components import BUS_ADMIN, MAIL, NATS, POSTGRES, SANDBOX, SERVICES
@@ -63,6 +64,8 @@ HTTPS, HTTP, METRICS, DASHBOARDS, RDVPERMIS, MAILS = range(6)
 UP = ("up", "-d", "--no-deps", "--no-build")
 """Who waits for whom is `bring_up`'s: podman before 4.6 reads over what the file says of it, and starts what has ended again."""
 HEALTHY_SECONDS, MIGRATED_SECONDS, TRACES_SECONDS = 240.0, 180.0, 30.0
+RENEWED_SECONDS = 120.0
+"""Services look at their files every ten seconds, the web face at the door's certificate once a minute, Prometheus at it after that."""
 STEPS = (
     (POSTGRES, NATS, MAIL, SANDBOX, OTEL, PROMETHEUS),
     tuple(f"migrate-{service.name}" for service in SERVICES if service.migrates),
@@ -217,6 +220,7 @@ def try_all(project: Project, place: Path, places: Places, base: int, report: Re
         report.figures["spans"] = dict(sorted(found.items()))
     with report.step("metrics"), places.client() as client:
         report.wrong += tried.unread(client, f"https://{DOOR}:{base + METRICS}")
+        report.wrong += tried.careless(project, containers)
     with report.step("walls"), elsewhere(project) as outside:
         inside = {**containers, tried.ELSEWHERE: outside}
         ports = tried.listening(project, inside)
@@ -228,9 +232,39 @@ def try_all(project: Project, place: Path, places: Places, base: int, report: Re
         report.wrong += tried.faults(scan)
         report.figures["ports"] = len(scan)
         report.figures["ports with TLS"] = sum(bool(port.seen["begins"]) for port in scan)
+    with report.step("every certificate made anew, none started again"), places.client() as client:
+        report.wrong += renewed(project, containers, scan, place, lambda: ends_of_door(client, base))
     (ROOT / ".resapermis").mkdir(exist_ok=True)
     whole = {**tried.shown(seen, scan), "wrong": report.wrong}
     (ROOT / ".resapermis" / "compose-demo.json").write_text(json.dumps(whole, indent=1), encoding="utf-8")
+
+
+def ends_of_door(client: httpx.Client, base: int) -> list[float]:
+    """When the door's certificate ends, as Prometheus has it."""
+    return tried.measured(client, f"https://{DOOR}:{base + METRICS}", tried.DOORS_END)
+
+
+def renewed(
+    project: Project, containers: tried.Containers, scan: list[Port], place: Path, door: Callable[[], list[float]]
+) -> list[str]:
+    """Make every certificate anew, as tools/compose.py --renew does; what is not shown soon by who runs on, in words."""
+    end = time.monotonic() + RENEWED_SECONDS
+    while not (before := door()) and time.monotonic() < end:
+        time.sleep(1)
+    prepare(place, datetime.now(UTC), {}, renew=True)
+    project.compose("kill", "-s", "HUP", *tried.AT_A_SIGNAL)
+    end = time.monotonic() + RENEWED_SECONDS
+    while True:
+        wrong = tried.not_renewed(project, containers, scan, place)
+        if not before or min(door(), default=0.0) <= max(before):
+            wrong.append("no metric says when the door's certificate of now ends")
+        if not wrong or time.monotonic() > end:
+            break
+        time.sleep(1)
+    now = project.containers()
+    wrong += tried.started_again(containers, now)
+    wrong += [f"{name} is not healthy any more" for name in containers if not project.healthy(now[name])]
+    return wrong
 
 
 @contextlib.contextmanager

@@ -38,10 +38,11 @@ def account(uid: int, gid: int) -> tuple[int, int]:
     return (IMAGES_ACCOUNT, IMAGES_ACCOUNT) if uid == 0 else (uid, gid)
 
 
-def prepare(place: Path, now: datetime, more: Mapping[str, str]) -> None:
+def prepare(place: Path, now: datetime, more: Mapping[str, str], *, renew: bool = False) -> None:
     """Write all that the file mounts in `place`, and `place/.env`: what it must have and `more`, beside what somebody set there.
 
-    A `door.pem` that is not the local authority's own, a recognised one's say, is left as it is.
+    A `door.pem` that is not the local authority's own, a recognised one's say, is left as it is. `renew`: every certificate,
+    those that would be good for longer too.
     """
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     kept, data = place / "kept", place / "data"
@@ -49,8 +50,8 @@ def prepare(place: Path, now: datetime, more: Mapping[str, str]) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
     door = place / "public" / DOOR
     local = not (door / "door.pem").exists() or (door / "door.pem").read_bytes() == _pair(door)
-    certificates.ensure_certificates(place / "tls", INSIDE, now)
-    certificates.ensure_certificates(place / "public", OUTSIDE, now)
+    certificates.ensure_certificates(place / "tls", INSIDE, now, renew=renew)
+    certificates.ensure_certificates(place / "public", OUTSIDE, now, renew=renew)
     if local:
         certificates.write_secret(door / "door.pem", _pair(door))
     keys.ensure_keys(kept)
@@ -68,8 +69,8 @@ def prepare(place: Path, now: datetime, more: Mapping[str, str]) -> None:
         (data / name).mkdir(mode=0o700, exist_ok=True)
     uid, gid = account(os.getuid(), os.getgid())
     settings = {
-        **_settings(place / ".env"),
         "COMPOSE_PROJECT_NAME": "resapermis",
+        **_settings(place / ".env"),
         "RESAPERMIS_COMPOSE_HOME": str(place.resolve()),
         "RESAPERMIS_UID": str(uid),
         "RESAPERMIS_GID": str(gid),

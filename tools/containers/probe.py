@@ -34,7 +34,10 @@ POSTGRES_IN_CLEAR = struct.pack("!ii", 36, 196608) + b"user\0resapermis\0databas
 
 
 def answer(order: dict[str, Any]) -> Any:
-    """{"do": "listening"} → ports; "reach" `targets` → whether each takes a connection; "scan" → one report a port."""
+    """{"do": "listening"} → ports; "reach" `targets` → whether each takes a connection; "scan" → one report a port.
+
+    "certificates" `begins` (port → how TLS begins there) → what each port's certificate is now.
+    """
     if order["do"] == "listening":
         return listening(Path("/proc/net"))
     if order["do"] == "reach":
@@ -42,7 +45,10 @@ def answer(order: dict[str, Any]) -> Any:
     with tempfile.NamedTemporaryFile("w") as pem:
         pem.write(order["certificate"] + order["key"])
         pem.flush()
-        return [Scan(order["host"], port, order["name"], order["ca"], pem.name).report() for port in order["ports"]]
+        scans = [Scan(order["host"], port, order["name"], order["ca"], pem.name) for port in order["ports"]]
+        if order["do"] == "certificates":
+            return [scan.certificate(order["begins"][str(scan.port)]) for scan in scans]
+        return [scan.report() for scan in scans]
 
 
 def listening(folder: Path) -> list[int]:
@@ -92,7 +98,7 @@ class Scan:
         newest = self._shake(begins, self._context("TLSv1_3")) if seen["versions"]["TLSv1_3"] else None
         seen["suites"] += [newest[0]] if newest else []
         seen["client_certificate"] = self._demands_certificate(begins)
-        seen["certificate"] = self._certificate(begins)
+        seen["certificate"] = self.certificate(begins)
         return seen
 
     def _context(self, version: str = "", suites: str = ANY_SUITE, *, certificate: bool = True) -> ssl.SSLContext:
@@ -154,7 +160,8 @@ class Scan:
     def _demands_certificate(self, begins: str) -> bool:
         return not self._works(begins, self._context(certificate=False))
 
-    def _certificate(self, begins: str) -> dict[str, Any]:
+    def certificate(self, begins: str) -> dict[str, Any]:
+        """Whom the certificate names, whether it is believed, and when it ends; `begins` as the report has it."""
         context = ssl.create_default_context(cadata=self.ca)
         context.load_cert_chain(self.pem)
         try:
@@ -172,6 +179,7 @@ class Scan:
             "verified": True,
             "names": [value for kind, value in held.get("subjectAltName", ()) if kind in {"DNS", "IP Address"}],
             "issuer": _common_name(held["issuer"]),
+            "serial": str(held["serialNumber"]),
             "ends": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ends)),
         }
 

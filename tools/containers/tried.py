@@ -14,12 +14,18 @@ from containers.engine import Project, addresses
 from containers.prepared import DOOR, RDVPERMIS
 from containers.scan import Port, complaints
 from containers.walls import CALLS, FRONT, LEAD_OUT, OTEL, THE_WORLD, may_meet, pair
-from devstack.components import BUS_ADMIN, OPERATOR, SANDBOX, SERVICES
+from devstack.components import BUS_ADMIN, NATS, OPERATOR, POSTGRES, SANDBOX, SERVICES
 
 AT_ONCE = 4
 NAMED: Mapping[str, str] = {FRONT: DOOR, SANDBOX: RDVPERMIS}
 """Whom a container's certificate names, where not itself."""
 ELSEWHERE = "elsewhere"
+AT_A_SIGNAL = (POSTGRES, NATS, FRONT)
+"""Who reads its certificate again at SIGHUP; the others do by themselves, but for what stands for the world."""
+DURABLE = ("fsync", "full_page_writes", "synchronous_commit", "ssl")
+ADMINISTRATOR = "resapermis"
+DOORS_END = 'resapermis_certificate_expires_seconds{certificate="reverse_proxy"}'
+"""When the door's certificate ends, as the web face was shown it."""
 Containers = Mapping[str, Mapping[str, Any]]
 
 
@@ -82,23 +88,53 @@ def breaches(seen: Iterable[Reached]) -> list[str]:
 
 def scanned(project: Project, containers: Containers, ports: Mapping[str, list[int]], place: Path) -> list[Port]:
     """How every port of every container speaks TLS, seen from beside the process that listens."""
-    ours = place / "tls" / OPERATOR
-    client = {name: (ours / f"tls.{kind}").read_text() for name, kind in (("certificate", "pem"), ("key", "key"))}
 
     def of_one(name: str) -> list[Port]:
-        authority = "public" if name in {FRONT, *THE_WORLD} else "tls"
-        order = {
-            "do": "scan",
-            "host": addresses(containers[name])[0],
-            "name": NAMED.get(name, name),
-            "ports": ports[name],
-            "ca": (place / authority / "ca.pem").read_text(),
-            **client,
-        }
+        order = {"do": "scan", "ports": ports[name], **_seen_by_a_client(containers, name, place)}
         return [Port(name, seen) for seen in project.probe(containers[name], order, seconds=300)]
 
     inside = {name: one for name, one in containers.items() if name != ELSEWHERE and ports[name]}
     return [port for _, all_of in _each(inside, of_one) for port in all_of]
+
+
+def not_renewed(project: Project, containers: Containers, scan: Iterable[Port], place: Path) -> list[str]:
+    """Ports whose certificate is not another believed one than at the scan; those of the world are left out."""
+    before: dict[str, dict[int, Mapping[str, Any]]] = {}
+    for port in scan:
+        if port.seen["begins"] and port.container not in THE_WORLD:
+            before.setdefault(port.container, {})[port.number] = port.seen
+
+    def of_one(name: str) -> list[str]:
+        old = before[name]
+        begins = {str(number): seen["begins"] for number, seen in old.items()}
+        order = {"do": "certificates", "ports": list(old), "begins": begins}
+        answer = project.probe(containers[name], {**order, **_seen_by_a_client(containers, name, place)})
+        return [
+            f"{name}:{number} shows {'the certificate of before' if new['verified'] else new['why']}"
+            for (number, seen), new in zip(old.items(), answer, strict=True)
+            if new.get("serial") in {None, seen["certificate"]["serial"]}
+        ]
+
+    return [line for _, all_of in _each({name: containers[name] for name in before}, of_one) for line in all_of]
+
+
+def started_again(before: Containers, after: Containers) -> list[str]:
+    """Containers whose process is not the one of before."""
+    gone = [name for name, one in before.items() if after[name]["State"]["Pid"] != one["State"]["Pid"]]
+    return [f"{name} was started again" for name in gone]
+
+
+def _seen_by_a_client(containers: Containers, name: str, place: Path) -> dict[str, Any]:
+    """Part of an order: where the container answers, whom its certificate names, who signs it, and what a client of ours shows."""
+    ours = place / "tls" / OPERATOR
+    authority = "public" if name in {FRONT, *THE_WORLD} else "tls"
+    return {
+        "host": addresses(containers[name])[0],
+        "name": NAMED.get(name, name),
+        "ca": (place / authority / "ca.pem").read_text(),
+        "certificate": (ours / "tls.pem").read_text(),
+        "key": (ours / "tls.key").read_text(),
+    }
 
 
 def faults(scan: Iterable[Port]) -> list[str]:
@@ -127,6 +163,22 @@ def unread(client: httpx.Client, prometheus: str) -> list[str]:
     health = {one["labels"]["service"]: one["health"] for one in answer.json()["data"]["activeTargets"]}
     wanted = [BUS_ADMIN, *(service.name for service in SERVICES)]
     return [f"prometheus: {name} is {health.get(name, 'not asked')}" for name in wanted if health.get(name) != "up"]
+
+
+def careless(project: Project, containers: Containers) -> list[str]:
+    """What PostgreSQL is set to that could lose what it has acknowledged, or speak without TLS."""
+    names = "', '".join(DURABLE)
+    question = f"SELECT name || ' is ' || setting FROM pg_settings WHERE name IN ('{names}') AND setting <> 'on'"  # noqa: S608 - names of ours
+    asked = ("psql", "-U", ADMINISTRATOR, "-d", "postgres", "-Atc", question)
+    said = project.engine.run("exec", str(containers[POSTGRES]["Id"]), *asked)
+    return [f"{POSTGRES}: {line}" for line in said.splitlines()]
+
+
+def measured(client: httpx.Client, prometheus: str, expression: str) -> list[float]:
+    """What Prometheus answers to an expression: a value for each series, none where there is none."""
+    answer = client.get(f"{prometheus}/api/v1/query", params={"query": expression})
+    answer.raise_for_status()
+    return [float(one["value"][1]) for one in answer.json()["data"]["result"]]
 
 
 def shown(seen: Iterable[Reached], scan: Iterable[Port]) -> dict[str, Any]:

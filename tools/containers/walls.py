@@ -23,7 +23,13 @@ THE_WORLD = frozenset({SANDBOX, MAIL})
 """What a real deployment has elsewhere."""
 CALLS: Mapping[str, tuple[str, ...]] = {
     **{
-        one.name: (*one.calls, POSTGRES, NATS, *dict.fromkeys(STANDS_FOR[place] for place in one.reaches))
+        one.name: (
+            *one.calls,
+            POSTGRES,
+            NATS,
+            *dict.fromkeys(STANDS_FOR[place] for place in one.reaches),
+            *((FRONT,) if one.face == "web" else ()),  # it asks the door which certificate that shows
+        )
         for one in SERVICES
     },
     BUS_ADMIN: (NATS, OTEL),

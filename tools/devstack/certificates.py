@@ -21,6 +21,8 @@ from devstack.components import NATS, OPERATOR, SERVICES
 AUTHORITY_LIFE = timedelta(days=3650)
 LEAF_LIFE = timedelta(days=7)
 RENEW_BEFORE = LEAF_LIFE / 3
+FILES = ("tls.key", "tls.pem", "ca.pem")
+"""Of each folder, as they are written: who reads between two of them refuses that they do not fit, and looks again."""
 BACKDATED = timedelta(minutes=5)
 """So that a clock a little behind does not refuse a fresh certificate."""
 
@@ -55,11 +57,22 @@ PLATFORM: Mapping[str, Leaf] = {
 """Those of every deployment of ours; what else runs with it has more (`ensure_certificates(folder, {**PLATFORM, …}, now)`)."""
 
 
-def ensure_certificates(folder: Path, leaves: Mapping[str, Leaf], now: datetime) -> list[str]:
-    """Write `folder/<name>/{ca.pem,tls.pem,tls.key}` for each name, keeping what is still good; return whose are new."""
+def ensure_certificates(folder: Path, leaves: Mapping[str, Leaf], now: datetime, *, renew: bool = False) -> list[str]:
+    """Write `folder/<name>/{ca.pem,tls.pem,tls.key}` for each name, keeping what is still good; return whose are new.
+
+    `renew`: all of them, as after one was stolen; the authority stays.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     certificate, key = _authority(folder, now)
-    return [name for name, leaf in leaves.items() if _written(folder / name, name, leaf, certificate, key, now)]
+    authority = certificate.public_bytes(serialization.Encoding.PEM)
+    fresh = [
+        name
+        for name, leaf in leaves.items()
+        if renew or not _still_good(folder / name, name, leaf, authority, now)
+    ]
+    for name in fresh:
+        _write(folder / name, name, leaves[name], certificate, key, now)
+    return fresh
 
 
 def write_secret(path: Path, content: bytes) -> None:
@@ -92,20 +105,20 @@ def _authority(folder: Path, now: datetime) -> tuple[x509.Certificate, ec.Ellipt
     return certificate, key
 
 
-def _written(
+def _still_good(folder: Path, name: str, leaf: Leaf, authority: bytes, now: datetime) -> bool:
+    if not all((folder / file).exists() for file in FILES) or (folder / "ca.pem").read_bytes() != authority:
+        return False
+    return _good(x509.load_pem_x509_certificate((folder / "tls.pem").read_bytes()), name, leaf, now)
+
+
+def _write(
     folder: Path,
     name: str,
     leaf: Leaf,
     authority: x509.Certificate,
     authority_key: ec.EllipticCurvePrivateKey,
     now: datetime,
-) -> bool:
-    authority_pem = authority.public_bytes(serialization.Encoding.PEM)
-    files = {file: folder / file for file in ("ca.pem", "tls.pem", "tls.key")}
-    if all(file.exists() for file in files.values()) and files["ca.pem"].read_bytes() == authority_pem:
-        found = x509.load_pem_x509_certificate(files["tls.pem"].read_bytes())
-        if _good(found, name, leaf, now):
-            return False
+) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -118,10 +131,9 @@ def _written(
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
-    write_secret(files["tls.key"], _pem(key))
-    write_secret(files["tls.pem"], fresh.public_bytes(serialization.Encoding.PEM))
-    write_secret(files["ca.pem"], authority_pem)
-    return True
+    certificate, above = (one.public_bytes(serialization.Encoding.PEM) for one in (fresh, authority))
+    for file, content in zip(FILES, (_pem(key), certificate, above), strict=True):
+        write_secret(folder / file, content)
 
 
 def _good(found: x509.Certificate, name: str, leaf: Leaf, now: datetime) -> bool:

@@ -156,7 +156,7 @@ def test_each_process_mounts_the_keys_and_the_certificate_of_itself_alone(compos
         (SANDBOX, "public", "rdvpermis.localhost"),
         (MAIL, "public", MAIL),
     }
-    authorities = {(FRONT, "tls", "ca.pem"), ("egress", "public", "ca.pem"), ("notification", "public", "ca.pem")}
+    authorities = {(FRONT, "tls", "ca.pem"), *((one, "public", "ca.pem") for one in ("auth-gateway", "egress", "notification"))}
     migrations = {(one.name, "tls", "ca.pem") for one in SERVICES if one.migrates}
     keys = {(name, "keys", name) for name in (POSTGRES, SANDBOX, "databases")}
     assert found == own | beside | public | authorities | migrations | keys | {(BUS_ADMIN, "tls", "operator")}
@@ -238,6 +238,8 @@ def test_the_web_face_believes_the_door_alone_which_replaces_what_browsers_say_o
     assert "http-request set-header X-Forwarded-For %[src]" in door
     assert "log " not in re.sub("#.*", "", door)
     assert re.findall(r"(?m)bind :(\d+)$", door) == ["8080"]  # which only leads to https
+    door_port = compose["services"]["auth-gateway"]["environment"]["RESAPERMIS_REVERSE_PROXY"].removeprefix(f"{FRONT}:")
+    assert f"bind :{door_port} ssl crt /run/public/door.pem" in door  # of which it watches the certificate
     published = {port.rpartition(":")[2] for port in compose["services"][FRONT]["ports"]}
     assert set(re.findall(r"bind :(\d+)", door)) == published
     assert {name.partition(":")[0] for name in re.findall(r"(?m)^ +server \S+ (\S+)", door)} == set(CALLS[FRONT])

@@ -1,5 +1,7 @@
 """What a service sends as traces arrives at the receiver over mutual TLS, and from nobody else."""
 
+import socket
+import ssl
 import threading
 from collections import Counter
 from datetime import UTC, datetime
@@ -56,6 +58,28 @@ def test_spans_are_counted_by_service_and_only_certificates_of_the_authority_are
         stranger = OTLPSpanExporter(f"https://localhost:{port}", credentials=unknown, timeout=1)
         assert stranger.export([]) is SpanExportResult.FAILURE
         stranger.shutdown()
+    finally:
+        server.stop(0).wait()
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart(folder: Path) -> None:
+    server, port = serve("127.0.0.1:0", in_place(folder), lambda _: None)
+
+    def shown() -> bytes:
+        context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+        context.load_cert_chain(folder / "basket" / "tls.pem", folder / "basket" / "tls.key")
+        context.set_alpn_protocols(["h2"])
+        with (
+            socket.create_connection(("127.0.0.1", port), 5) as plain,
+            context.wrap_socket(plain, server_hostname="otel") as secured,
+        ):
+            return ssl.DER_cert_to_PEM_cert(secured.getpeercert(binary_form=True) or b"").encode()
+
+    try:
+        before = (folder / "otel" / "tls.pem").read_bytes()
+        assert shown() == before
+        ensure_certificates(folder, {"otel": Leaf(asks=False)}, datetime.now(UTC), renew=True)
+        assert shown() == (folder / "otel" / "tls.pem").read_bytes() != before
     finally:
         server.stop(0).wait()
 

@@ -89,6 +89,18 @@ def test_made_again_it_keeps_what_somebody_set_and_the_doors_recognised_certific
     assert "COMPOSE_PROFILES=traces" in settings.read_text()
 
 
+def test_every_certificate_is_made_anew_where_that_is_asked_for_and_nothing_else(tmp_path: Path) -> None:
+    place = tmp_path / "compose"
+    prepare(place, NOW, {"COMPOSE_PROJECT_NAME": "ours"})
+    before = contents(place)
+    prepare(place, NOW, {}, renew=True)
+    after = contents(place)
+    assert before.keys() == after.keys()
+    names = [*(("tls", name) for name in INSIDE), *(("public", name) for name in OUTSIDE)]
+    wanted = {f"{authority}/{name}/tls.{kind}" for authority, name in names for kind in ("pem", "key")}
+    assert {name for name in after if after[name] != before[name]} == wanted | {f"public/{DOOR}/door.pem"}
+
+
 def test_containers_never_run_as_root() -> None:
     assert account(0, 0) == (65532, 65532)
     assert account(1000, 100) == (1000, 100)

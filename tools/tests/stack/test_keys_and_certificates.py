@@ -53,6 +53,15 @@ def test_a_certificate_is_kept_until_it_is_close_to_its_end(tmp_path, later, ren
 
 
 @pytest.mark.req("S-17")
+def test_good_certificates_are_renewed_too_where_that_is_asked_for_and_the_authority_stays(tmp_path):
+    ensure_certificates(tmp_path, {"basket": Leaf()}, NOW)
+    before, authority = leaf(tmp_path, "basket").serial_number, (tmp_path / "ca.pem").read_bytes()
+    assert ensure_certificates(tmp_path, {"basket": Leaf()}, NOW, renew=True) == ["basket"]
+    assert leaf(tmp_path, "basket").serial_number != before
+    assert (tmp_path / "ca.pem").read_bytes() == authority
+
+
+@pytest.mark.req("S-17")
 def test_certificates_live_seven_days_and_longer_ones_of_earlier_releases_are_replaced(tmp_path, monkeypatch):
     monkeypatch.setattr(certificates, "LEAF_LIFE", timedelta(days=90))
     ensure_certificates(tmp_path, {"basket": Leaf()}, NOW)

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from functools import partial
 from typing import cast
+from urllib.parse import urlsplit
 
 import uvicorn
 from nats.aio.client import Client
@@ -19,6 +20,7 @@ from resapermis_auth_gateway.web import app
 from resapermis_auth_gateway.web.dependencies import Dependencies, Peers, assemble
 from resapermis_auth_gateway.web.feed.live import Live
 from resapermis_auth_gateway.web.security.connection import BoundedProtocol, Bounds
+from resapermis_auth_gateway.web.security.shown_certificate import ShownCertificate
 from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_kit.denials.denial import Denial
 from resapermis_kit.errors import Code, Failure
@@ -88,6 +90,10 @@ async def build(process: Process, settings: WebSettings) -> Dependencies:
     process.every(60, "forget sign-ins", dependencies.attempts.forget_old)
     process.every(3600, "forget old sessions", dependencies.sessions.forget_old)
     process.every(FORGET_COUNTS_EVERY_SECONDS, "forget counts of addresses", dependencies.rates.forget)
+    if settings.reverse_proxy:
+        name = urlsplit(settings.public_url).hostname or ""
+        shown = ShownCertificate(settings.reverse_proxy, name, settings.reverse_proxy_ca_file)
+        process.workers.append(shown.watch)
     await join_replicas(process, dependencies.rates.divide, dependencies.rates.within)
     server, bound = http_server(app.build(dependencies), settings, process.denials.add)
     serving = asyncio.create_task(server.serve(sockets=[bound]))

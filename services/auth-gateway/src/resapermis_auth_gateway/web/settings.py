@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt, field_validator
 
 from resapermis_auth_gateway.settings import CLIENT_SECRETS, Settings
 
@@ -28,6 +28,11 @@ class WebSettings(Settings):
     """Folder of the built interface; index.html holds __CSP_NONCE__ where a nonce belongs."""
     trusted_proxies: str = ""
     """Addresses, with commas, whose X-Forwarded-For is believed; empty: nobody's."""
+    reverse_proxy: str = ""
+    """host:port of whoever ends browsers' TLS before this process, to be asked once a minute which certificate it shows for the name
+    of RESAPERMIS_PUBLIC_URL: metrics say when that ends. Empty: nobody asks, and somebody else must watch it."""
+    reverse_proxy_ca_file: Path | None = None
+    """Authorities (PEM) that may have signed it; empty: those of the system."""
 
     session_idle_seconds: int = 15 * 60
     """A session ends when nobody asked anything for so long; live feeds and inbox polling are no acts."""
@@ -86,3 +91,11 @@ class WebSettings(Settings):
     """Reads of private calendar addresses for each client address; programs ask every quarter of an hour or less."""
     tick_seconds: float = 10.0
     """How often a live feed sends the server's time, and reads again whether its session lives."""
+
+    @field_validator("reverse_proxy")
+    @classmethod
+    def _has_a_port(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if value and not (host and port.isdecimal()):
+            raise ValueError("host:port")
+        return value
