@@ -44,6 +44,9 @@ sed -i 's/^host /hostssl /' "$PGDATA/pg_hba.conf"
 """
 """Run by the image's entry point at its first start, as the server's account: PostgreSQL wants its key to be its own."""
 
+AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What a server answers that is not up, or going: the last is asyncpg's where its goodbye came before our question."""
+
 
 def _postgres(image: str, settings: Mapping[str, str]) -> DockerContainer:
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
@@ -62,11 +65,11 @@ def _wait_for(container: DockerContainer, connection: Mapping[str, Any]) -> None
     async def serves() -> bool:
         try:
             opened = await asyncpg.connect(user=ADMINISTRATOR, database="postgres", timeout=2, **connection)
-        except (OSError, asyncpg.PostgresError, TimeoutError):
+        except AWAY:
             return False
         try:
             return bool(await opened.fetchval("SHOW listen_addresses"))
-        except (OSError, asyncpg.PostgresError):
+        except AWAY:
             return False
         finally:
             opened.terminate()
