@@ -18,7 +18,13 @@ PROFILES = {"traces": {"RESAPERMIS_OTLP_ENDPOINT": "https://otel:4317"}, "dashbo
 def main() -> None:
     """Write everything and say how to go on."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--profile", action="append", default=[], choices=sorted(PROFILES), help="run this too, from now on: COMPOSE_PROFILES in .env")
+    parser.add_argument(
+        "--profile",
+        action="append",
+        default=[],
+        choices=sorted(PROFILES),
+        help="run this too, from now on: COMPOSE_PROFILES in .env",
+    )
     parser.add_argument("--renew", action="store_true", help="make every certificate anew, as after one was stolen")
     arguments = parser.parse_args()
     asked = arguments.profile

@@ -66,9 +66,7 @@ def ensure_certificates(folder: Path, leaves: Mapping[str, Leaf], now: datetime,
     certificate, key = _authority(folder, now)
     authority = certificate.public_bytes(serialization.Encoding.PEM)
     fresh = [
-        name
-        for name, leaf in leaves.items()
-        if renew or not _still_good(folder / name, name, leaf, authority, now)
+        name for name, leaf in leaves.items() if renew or not _still_good(folder / name, name, leaf, authority, now)
     ]
     for name in fresh:
         _write(folder / name, name, leaves[name], certificate, key, now)

@@ -156,7 +156,10 @@ def test_each_process_mounts_the_keys_and_the_certificate_of_itself_alone(compos
         (SANDBOX, "public", "rdvpermis.localhost"),
         (MAIL, "public", MAIL),
     }
-    authorities = {(FRONT, "tls", "ca.pem"), *((one, "public", "ca.pem") for one in ("auth-gateway", "egress", "notification"))}
+    authorities = {
+        (FRONT, "tls", "ca.pem"),
+        *((one, "public", "ca.pem") for one in ("auth-gateway", "egress", "notification")),
+    }
     migrations = {(one.name, "tls", "ca.pem") for one in SERVICES if one.migrates}
     keys = {(name, "keys", name) for name in (POSTGRES, SANDBOX, "databases")}
     assert found == own | beside | public | authorities | migrations | keys | {(BUS_ADMIN, "tls", "operator")}

@@ -92,7 +92,11 @@ def test_who_was_started_again_is_said() -> None:
     [
         ({"podman": "/bin/false"}, "docker", f"{SETTING} is docker, which is not here"),
         ({"buildah": "/bin/true"}, "buildah", "compose is run by podman or docker"),
-        ({"podman": "/bin/true", "podman-compose": "/bin/true", "docker": "/bin/false"}, "docker", "docker does not answer"),
+        (
+            {"podman": "/bin/true", "podman-compose": "/bin/true", "docker": "/bin/false"},
+            "docker",
+            "docker does not answer",
+        ),
     ],
 )
 def test_another_engine_than_the_first_is_taken_where_a_setting_says_so(
