@@ -59,23 +59,23 @@ def _begin(container: DockerContainer, **more: Any) -> DockerContainer:
     return container.with_kwargs(labels={LABEL: os.environ.get(RUN, "alone")}, **more).start()
 
 
+async def serves(connection: Mapping[str, Any]) -> bool:
+    """Whether the server that will stay answers; the entry point's own first one, which goes again, listens to no address."""
+    try:
+        opened = await asyncpg.connect(user=ADMINISTRATOR, database="postgres", timeout=2, **connection)
+    except AWAY:
+        return False
+    try:
+        return bool(await opened.fetchval("SHOW listen_addresses"))
+    except AWAY:
+        return False
+    finally:
+        opened.terminate()
+
+
 def _wait_for(container: DockerContainer, connection: Mapping[str, Any]) -> None:
-    """The entry point's own first server, which goes again, listens to no address."""
-
-    async def serves() -> bool:
-        try:
-            opened = await asyncpg.connect(user=ADMINISTRATOR, database="postgres", timeout=2, **connection)
-        except AWAY:
-            return False
-        try:
-            return bool(await opened.fetchval("SHOW listen_addresses"))
-        except AWAY:
-            return False
-        finally:
-            opened.terminate()
-
     end, pause = time.monotonic() + START_SECONDS, threading.Event()
-    while not asyncio.run(serves()):
+    while not asyncio.run(serves(connection)):
         container.reload()
         said = b"".join(container.get_logs()).decode(errors="replace")[-2000:]
         assert container.status in {"created", "running"}, f"PostgreSQL's container is {container.status}:\n{said}"
