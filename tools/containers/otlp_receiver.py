@@ -52,19 +52,28 @@ def counted(request: ExportTraceServiceRequest) -> Counter[str]:
 
 def serve(endpoint: str, tls: dict[str, Any], took: Callable[[Counter[str]], None]) -> tuple[grpc.Server, int]:
     """A server that has started, and its port. `tls`: the collector's cert_file, key_file and client_ca_file, read again when they change."""
-    held: tuple[bytes, ...] = ()
+
+    def read() -> list[bytes]:
+        return [Path(tls[name]).read_bytes() for name in ("key_file", "cert_file", "client_ca_file")]
+
+    def configuration(key: bytes, chain: bytes, authority: bytes) -> grpc.ServerCertificateConfiguration:
+        return grpc.ssl_server_certificate_configuration([(key, chain)], authority)
+
+    held = read()
 
     def changed() -> grpc.ServerCertificateConfiguration | None:
         """Asked at each handshake. None: nothing new, which gRPC must not be given twice (grpc#36693)."""
         nonlocal held
-        found = tuple(Path(tls[name]).read_bytes() for name in ("key_file", "cert_file", "client_ca_file"))
-        if found == held:
+        if (found := read()) == held:
             return None
         held = found
-        key, chain, authority = found
-        return grpc.ssl_server_certificate_configuration([(key, chain)], authority)
+        return configuration(*found)
 
-    credentials = grpc.dynamic_ssl_server_credentials(changed(), changed, require_client_authentication=True)
+    credentials = grpc.dynamic_ssl_server_credentials(
+        configuration(*held),
+        changed,  # type: ignore[arg-type] # types-grpcio does not know that None stands for "as before"
+        require_client_authentication=True,
+    )
     server = grpc.server(ThreadPoolExecutor(4))
     add_TraceServiceServicer_to_server(Receiver(took), server)  # type: ignore[no-untyped-call] # generated
     port = server.add_secure_port(endpoint, credentials)
