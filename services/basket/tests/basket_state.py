@@ -64,6 +64,8 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
         """Exams that may not be changed."""
         self.lasts = timedelta(minutes=20)
         self.replacements_left = 5
+        self.replacements_by_month: dict[str, int] = {}
+        """Where a month ("2036-12") has its own."""
         self.gate: asyncio.Event | None = None
         self.gates: dict[str, asyncio.Event] = {}
         """The same for one method ("HoldSlots"), or for one school's calls of it ("HoldSlots school-1")."""
@@ -308,4 +310,5 @@ class RdvPermis(rdvpermis_pb2_grpc.RdvPermisServiceServicer):
 
     async def GetReplacements(self, request: rdv.GetReplacementsRequest, context: Any) -> rdv.GetReplacementsResponse:
         await self._begin("GetReplacements", request)
-        return rdv.GetReplacementsResponse(per_month=5, left=self.replacements_left)
+        left = self.replacements_by_month.get(request.date[:7], self.replacements_left)
+        return rdv.GetReplacementsResponse(per_month=5, left=left)

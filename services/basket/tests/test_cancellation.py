@@ -91,6 +91,31 @@ async def test_the_allowance_is_shown_as_last_read_and_never_waited_for(basket: 
     await eventually(lambda: shown(4))
 
 
+@pytest.mark.req("R-13")
+async def test_what_is_left_is_of_the_exams_month(basket: Basket) -> None:
+    basket.world.starts["s1"] = datetime(2036, 12, 31, 9, tzinfo=UTC)
+    basket.world.starts["s2"] = datetime(2037, 1, 2, 9, tzinfo=UTC)
+    lines = await booked(basket, ("s1", 1), ("s2", 2))
+    months = basket.rdvpermis.replacements_by_month = {"2036-12": 1, "2037-01": 4}
+
+    async def known() -> list[tuple[str, str, int, int]]:
+        page = await basket.book("ListBookings", booking_pb2.ListBookingsRequest())
+        return [(one.category, one.month, one.left, one.per_month) for one in page.replacements]
+
+    async def both() -> bool:
+        return await known() == [("B", "2036-12", 1, 5), ("B", "2037-01", 4, 5)]
+
+    await eventually(both)
+    months["2036-12"] = 0
+    basket.world.evaluated.clear()
+    with pytest.raises(Failure) as refused:
+        await replace(basket, lines[0], 3)
+    assert refused.value.code == Code.CODE_RULE_REFUSED
+    assert basket.world.evaluated[-1].replacements_left == 0
+    await replace(basket, lines[1], 3)
+    assert basket.world.evaluated[-1].replacements_left == 4
+
+
 async def test_a_list_is_shown_while_rdvpermis_is_away(basket: Basket) -> None:
     await booked(basket, ("s1", 1))
     basket.rdvpermis.before["GetReplacements"] = Failure(Code.CODE_RDVPERMIS_DOWN, "circuit open")

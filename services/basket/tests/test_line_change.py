@@ -334,6 +334,18 @@ async def test_bookings_are_listed_page_by_page(basket: Basket) -> None:
     assert refused.value.code == Code.CODE_MALFORMED
 
 
+@pytest.mark.req("R-05")
+async def test_bookings_of_one_candidate_are_listed_alone(basket: Basket) -> None:
+    lines = await booked(basket, ("s1", 1), ("s2", 2))
+    request = booking_pb2.ListBookingsRequest(candidate_id=candidate(2))
+    page = await basket.book("ListBookings", request)
+    assert [line.id for line in page.bookings] == [lines[1].id]
+    assert not (await basket.book("ListBookings", request, school="school-2")).bookings
+    with pytest.raises(Failure) as refused:
+        await basket.book("ListBookings", booking_pb2.ListBookingsRequest(candidate_id="x"))
+    assert refused.value.code == Code.CODE_MALFORMED
+
+
 async def test_the_past_and_what_is_to_be_confirmed_are_listed_apart(basket: Basket) -> None:
     lines = await booked(basket, ("s1", 1), ("s2", 2))
     await cancel(basket, lines[0])

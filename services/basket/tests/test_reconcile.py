@@ -155,6 +155,35 @@ async def test_a_hold_that_never_arrived_is_found_refused(basket: Basket) -> Non
     assert await basket.counters() == {("school-1", ""): 0, ("school-1", MONTH): 0}
 
 
+async def shown(basket: Basket) -> list[tuple[str, int]]:
+    """Slots of the school's basket as it is shown, with their states."""
+    groups = (await basket.ask("GetBasket", pb.GetBasketRequest())).groups
+    return [(line.slot.id, line.state) for group in groups for line in group.lines]
+
+
+@pytest.mark.req("R-15", "R-16")
+async def test_what_was_lost_while_nobody_was_answered_stays_shown_for_an_hour(basket: Basket) -> None:
+    basket.rdvpermis.before["HoldSlots"] = LOST
+    await basket.hold("s1")
+    await settled(basket, s1="refused")
+    basket.rdvpermis.before.clear()
+    await basket.hold("s2")
+    await basket.rows("UPDATE basket_line SET expires_at = now() WHERE state = 'held' RETURNING 1")
+    assert await expire_holds(basket.dependencies) == 1
+    assert sorted(await shown(basket)) == [("s1", pb.LINE_STATE_REFUSED), ("s2", pb.LINE_STATE_EXPIRED)]
+    await basket.rows("UPDATE basket_line SET ended_at = ended_at - interval '61 minutes' RETURNING 1")
+    assert await shown(basket) == []
+
+
+@pytest.mark.req("R-16")
+async def test_what_a_person_was_refused_or_gave_back_is_not_shown_again(basket: Basket) -> None:
+    basket.rdvpermis.refuse["s1"] = "CRENEAU_DEJA_RESERVE"
+    await basket.hold("s1")
+    group = await basket.hold("s2")
+    await basket.ask("ReleaseLine", pb.ReleaseLineRequest(request_id="r", line_id=group.lines[0].id))
+    assert await shown(basket) == []
+
+
 async def test_a_hold_found_without_its_candidate_is_unnamed(basket: Basket) -> None:
     basket.rdvpermis.after["HoldSlots"] = LOST
     basket.rdvpermis.refuse["rdv-001"] = "CANDIDAT_SOUS_PENALITE"

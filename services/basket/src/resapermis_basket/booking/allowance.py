@@ -1,6 +1,7 @@
-"""How many replacements RdvPermis leaves a school this month: read for the act, kept for the list."""
+"""How many replacements RdvPermis leaves a school in a month: read for the act, kept for the list."""
 
 import asyncio
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import structlog
@@ -20,41 +21,49 @@ log = structlog.get_logger()
 
 
 class Allowances:
-    """How many candidates RdvPermis still lets a school replace in a month: asked for, kept, and forgotten after a use."""
+    """How many candidates RdvPermis still lets a school replace in a month: asked for, kept, and forgotten after a use.
+
+    Of the month of the exam [default]: RdvPermis answers by a date and a category group, and does not say what the date is of.
+    """
 
     def __init__(self, dependencies: Dependencies) -> None:
         """One in a process: a list read now is not read twice."""
         self._dependencies = dependencies
-        self._reading: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._reading: dict[tuple[str, str, str], asyncio.Task[None]] = {}
 
     async def ask(self, school_id: str, slot: Slot, now: datetime) -> rdv.GetReplacementsResponse:
         """RdvPermis' answer of now, to the person who wants to use one."""
-        day = slot.day_of(now).isoformat()
-        request = rdv.GetReplacementsRequest(category=slot.category, date=day)
+        request = rdv.GetReplacementsRequest(category=slot.category, date=slot.local_day.isoformat())
         allowance: rdv.GetReplacementsResponse = await self._dependencies.peers.rdvpermis("GetReplacements", request)
         await self._keep(school_id, slot, allowance, now)
         return allowance
 
-    async def used(self, school_id: str, slot: Slot, now: datetime) -> None:
-        """Forget what was read for the slot's category and today's month: one replacement was used, and the next reads again."""
+    async def used(self, school_id: str, slot: Slot) -> None:
+        """Forget what was read for the slot's category and month: one replacement was used, and the next reads again."""
         async with transaction(self._dependencies.engine) as tx:
-            await forget_allowance(tx, school_id, slot.category, month_of(slot.day_of(now)))
+            await forget_allowance(tx, school_id, slot.category, month_of(slot.local_day))
 
-    async def show(self, tx: Tx, school_id: str, slot: Slot, response: pb.ListBookingsResponse) -> None:
-        """Put what is known into a list; what is old or unknown is read for the next one, while nobody waits."""
+    async def show(self, tx: Tx, school_id: str, slots: Iterable[Slot], response: pb.ListBookingsResponse) -> None:
+        """Put what is known for these slots into a list; what is old or unknown is read for the next one, while nobody waits."""
         now = await database_now(tx)
-        known = await find_allowance(tx, school_id, slot.category, month_of(slot.day_of(now)))
-        if known is not None:
-            response.replacements_left, response.replacements_per_month = known.left, known.per_month
         fresh = timedelta(seconds=self._dependencies.settings.allowance_seconds)
-        key = (school_id, slot.category)
-        if (known is None or now - known.seen_at > fresh) and key not in self._reading:
-            self._reading[key] = asyncio.create_task(self._read(key, slot, now))
+        firsts: dict[tuple[str, str], Slot] = {}
+        for slot in slots:
+            firsts.setdefault((slot.category, month_of(slot.local_day)), slot)
+        for place, ((category, month), slot) in enumerate(firsts.items()):
+            known = await find_allowance(tx, school_id, category, month)
+            if known is not None:
+                response.replacements.add(category=category, month=month, left=known.left, per_month=known.per_month)
+                if place == 0:
+                    response.replacements_left, response.replacements_per_month = known.left, known.per_month
+            key = (school_id, category, month)
+            if (known is None or now - known.seen_at > fresh) and key not in self._reading:
+                self._reading[key] = asyncio.create_task(self._read(key, slot, now))
 
-    async def _read(self, key: tuple[str, str], slot: Slot, now: datetime) -> None:
-        school_id, category = key
+    async def _read(self, key: tuple[str, str, str], slot: Slot, now: datetime) -> None:
+        school_id, category, _ = key
         request = rdv.GetReplacementsRequest(
-            on_behalf=on_behalf(school_id), category=category, date=slot.day_of(now).isoformat()
+            on_behalf=on_behalf(school_id), category=category, date=slot.local_day.isoformat()
         )
         try:
             allowance = await self._dependencies.peers.rdvpermis("GetReplacements", request, itself=True)
@@ -65,6 +74,6 @@ class Allowances:
             self._reading.pop(key, None)
 
     async def _keep(self, school_id: str, slot: Slot, allowance: rdv.GetReplacementsResponse, now: datetime) -> None:
-        month = month_of(slot.day_of(now))
+        month = month_of(slot.local_day)
         async with transaction(self._dependencies.engine) as tx:
             await keep_allowance(tx, school_id, slot.category, month, allowance.left, allowance.per_month, now)

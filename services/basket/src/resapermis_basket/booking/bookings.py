@@ -15,6 +15,7 @@ from resapermis_basket.wire import line_message
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import malformed
 from resapermis_kit.rpc.auth import Principal
+from resapermis_kit.rpc.fields import parse_optional_id
 
 LARGEST_PAGE, USUAL_PAGE = 200, 50
 
@@ -29,8 +30,8 @@ async def list_bookings(
         if visits.first_lately(who.school_id):
             await keep_visit(tx, who.school_id)
         response = pb.ListBookingsResponse(bookings=[line_message(line) for line in found[: page.limit - 1]])
-        if found:
-            await allowances.show(tx, who.school_id, found[0].slot, response)
+        if page.begun is False:
+            await allowances.show(tx, who.school_id, [line.slot for line in found[: page.limit - 1]], response)
     if len(found) == page.limit:
         response.next_cursor = cursor_of(found[-2])
     return response
@@ -52,7 +53,8 @@ def parse_page(request: pb.ListBookingsRequest) -> BookingPage:
         raise malformed("limit", f"0 to {LARGEST_PAGE}")
     states, begun = _STATES[kind]
     after = parse_cursor(request.cursor) if request.cursor else None
-    return BookingPage(states, begun is True, (request.limit or USUAL_PAGE) + 1, after, begun)
+    candidate_id = parse_optional_id(request.candidate_id, "candidate_id")
+    return BookingPage(states, begun is True, (request.limit or USUAL_PAGE) + 1, after, begun, candidate_id)
 
 
 def cursor_of(line: Line) -> str:

@@ -25,6 +25,8 @@ class BookingPage:
     after: tuple[datetime, UUID] | None
     begun: bool | None = None
     """Only exams that have begun, or only those that have not."""
+    candidate_id: UUID | None = None
+    """Only this candidate's."""
 
 
 async def booked_with_exams(tx: Tx, school_id: str, exam_ids: Iterable[str]) -> list[Line]:
@@ -38,6 +40,8 @@ async def find_bookings(tx: Tx, school_id: str, page: BookingPage) -> list[Line]
     """One page of the school's bookings by start."""
     key = sa.tuple_(lines.c.starts_at, lines.c.id)
     conditions = [lines.c.school_id == school_id, lines.c.state.in_(page.states)]
+    if page.candidate_id is not None:
+        conditions.append(lines.c.candidate_id == page.candidate_id)
     if page.begun is not None:
         begun = lines.c.starts_at <= sa.func.now()
         conditions.append(sa.or_(begun, lines.c.state != State.BOOKED) if page.begun else ~begun)

@@ -46,7 +46,7 @@ async def replace_candidate(
     try:
         return await change_lines(dependencies, who, command, situation, wish, _replaced)
     finally:
-        await allowances.used(who.school_id, line.slot, situation.time.now)
+        await allowances.used(who.school_id, line.slot)
 
 
 def _ended_and_new(new_id: NewId, who: Principal, lines: Sequence[Line], now: datetime) -> list[Change]:

@@ -13,7 +13,7 @@ from resapermis_kit.rpc.auth import Principal
 
 
 async def basket_of(dependencies: Dependencies, visits: Visits, who: Principal) -> pb.GetBasketResponse:
-    """The school's groups that have a line in its basket, newest first, and the limits in force."""
+    """The school's groups that have a line in its basket or lost one lately, newest first, and the limits in force."""
     async with transaction(dependencies.engine) as tx:
         lines = await lines_of_live_groups(tx, who.school_id)
         if visits.first_lately(who.school_id):

@@ -195,10 +195,28 @@ async def reread(tx: Tx, earlier: Iterable[Line]) -> list[Line]:
     return in_lock_order([line_of(row) for row in await tx.execute(lines_where(lines.c.id.in_(ids)))])
 
 
+LATELY = timedelta(hours=1)
+"""How long a group stays shown whose end nobody saw happen."""
+
+
 async def lines_of_live_groups(tx: Tx, school_id: str) -> list[Line]:
-    """Lines of every group that has a line in the school's basket."""
-    in_basket = sa.select(lines.c.group_id).where(lines.c.school_id == school_id, ALIVE, lines.c.state != State.BOOKED)
-    return [line_of(row) for row in await tx.execute(lines_where(lines.c.group_id.in_(in_basket)))]
+    """Lines of every group that has a line in the school's basket, or lost one lately while nobody was being answered.
+
+    Lost: it expired, RdvPermis took it back, or its answer was lost and the doubt ended badly. What a person was refused
+    to their face is not shown again.
+    """
+    mine = lines.c.school_id == school_id
+    in_basket = sa.select(lines.c.group_id).where(mine, ALIVE, lines.c.state != State.BOOKED)
+    since = sa.func.now() - sa.literal(LATELY, sa.Interval)
+    unanswered = sa.and_(lines.c.state.in_([State.REFUSED, State.REJECTED]), lines.c.reason == "RDVPERMIS_DOWN")
+    lost = sa.select(lines.c.group_id).where(
+        mine,
+        lines.c.starts_at > since,  # their index has it, and what is held has not begun
+        lines.c.ended_at > since,
+        sa.or_(lines.c.state.in_([State.EXPIRED, State.WITHDRAWN]), unanswered),
+    )
+    shown = lines.c.group_id.in_(sa.union(in_basket, lost))
+    return [line_of(row) for row in await tx.execute(lines_where(shown))]
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ class BasketServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetBasket(self, request, context):
-        """The school's live groups.
+        """The school's live groups; and for an hour those that expired, were taken back, or whose answer was lost.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

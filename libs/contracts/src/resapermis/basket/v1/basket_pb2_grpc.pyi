@@ -36,7 +36,7 @@ class BasketServiceStub:
     HoldSlots: _grpc.UnaryUnaryMultiCallable[_basket_pb2.HoldSlotsRequest, _basket_pb2.HoldSlotsResponse]
     """Ask RdvPermis for one to four slots; what it grants is kept, line by line."""
     GetBasket: _grpc.UnaryUnaryMultiCallable[_basket_pb2.GetBasketRequest, _basket_pb2.GetBasketResponse]
-    """The school's live groups."""
+    """The school's live groups; and for an hour those that expired, were taken back, or whose answer was lost."""
     CheckHold: _grpc.UnaryUnaryMultiCallable[_basket_pb2.CheckHoldRequest, _basket_pb2.CheckHoldResponse]
     """Would a hold of these lines be allowed now? Everything a hold asks, nothing of what it does: reasons, remedies, when
     it opens.
@@ -64,7 +64,7 @@ class BasketServiceAsyncStub(BasketServiceStub):
     HoldSlots: _aio.UnaryUnaryMultiCallable[_basket_pb2.HoldSlotsRequest, _basket_pb2.HoldSlotsResponse]  # type: ignore[assignment]
     """Ask RdvPermis for one to four slots; what it grants is kept, line by line."""
     GetBasket: _aio.UnaryUnaryMultiCallable[_basket_pb2.GetBasketRequest, _basket_pb2.GetBasketResponse]  # type: ignore[assignment]
-    """The school's live groups."""
+    """The school's live groups; and for an hour those that expired, were taken back, or whose answer was lost."""
     CheckHold: _aio.UnaryUnaryMultiCallable[_basket_pb2.CheckHoldRequest, _basket_pb2.CheckHoldResponse]  # type: ignore[assignment]
     """Would a hold of these lines be allowed now? Everything a hold asks, nothing of what it does: reasons, remedies, when
     it opens.
@@ -101,7 +101,7 @@ class BasketServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _basket_pb2.GetBasketRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_basket_pb2.GetBasketResponse, _abc.Awaitable[_basket_pb2.GetBasketResponse]]:
-        """The school's live groups."""
+        """The school's live groups; and for an hour those that expired, were taken back, or whose answer was lost."""
 
     @_abc_1.abstractmethod
     def CheckHold(

@@ -27,7 +27,7 @@ from resapermis.authz.v1 import options_pb2 as resapermis_dot_authz_dot_v1_dot_o
 from resapermis.basket.v1 import basket_pb2 as resapermis_dot_basket_dot_v1_dot_basket__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#resapermis/booking/v1/booking.proto\x12\x15resapermis.booking.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!resapermis/authz/v1/options.proto\x1a!resapermis/basket/v1/basket.proto\"j\n\x13ListBookingsRequest\x12\x34\n\x06\x66ilter\x18\x01 \x01(\x0e\x32$.resapermis.booking.v1.BookingFilter\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\"\xcf\x01\n\x14ListBookingsResponse\x12,\n\x08\x62ookings\x18\x01 \x03(\x0b\x32\x1a.resapermis.basket.v1.Line\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\x12\x1e\n\x11replacements_left\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12#\n\x16replacements_per_month\x18\x04 \x01(\x05H\x01\x88\x01\x01\x42\x14\n\x12_replacements_leftB\x19\n\x17_replacements_per_month\"8\n\x14ListSwappableRequest\x12\x12\n\nbooking_id\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61te\x18\x02 \x01(\t\"E\n\x15ListSwappableResponse\x12,\n\x08\x62ookings\x18\x01 \x03(\x0b\x32\x1a.resapermis.basket.v1.Line\"W\n\x13SwapBookingsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x18\n\x10other_booking_id\x18\x03 \x01(\t\"D\n\x14SwapBookingsResponse\x12,\n\x08\x62ookings\x18\x01 \x03(\x0b\x32\x1a.resapermis.basket.v1.Line\"0\n\x1aPreviewCancellationRequest\x12\x12\n\nbooking_id\x18\x01 \x01(\t\"\xbc\x01\n\x1bPreviewCancellationResponse\x12\x10\n\x08possible\x18\x01 \x01(\x08\x12\x0c\n\x04late\x18\x02 \x01(\x08\x12\x17\n\x0frestricted_days\x18\x03 \x01(\x05\x12\x34\n\x10restricted_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nfree_until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"9\n\x11GetResultsRequest\x12\x12\n\nfrom_month\x18\x01 \x01(\t\x12\x10\n\x08to_month\x18\x02 \x01(\t\"}\n\x0bResultCount\x12\r\n\x05month\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06passed\x18\x04 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x05 \x01(\x05\x12\x0e\n\x06\x61\x62sent\x18\x06 \x01(\x05\x12\x0f\n\x07\x61waited\x18\x07 \x01(\x05\"H\n\x12GetResultsResponse\x12\x32\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\".resapermis.booking.v1.ResultCount\"N\n\x14\x43\x61ncelBookingRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"D\n\x15\x43\x61ncelBookingResponse\x12+\n\x07\x62ooking\x18\x01 \x01(\x0b\x32\x1a.resapermis.basket.v1.Line\"W\n\x17ReplaceCandidateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61ndidate_id\x18\x03 \x01(\t\"G\n\x18ReplaceCandidateResponse\x12+\n\x07\x62ooking\x18\x01 \x01(\x0b\x32\x1a.resapermis.basket.v1.Line*\x84\x01\n\rBookingFilter\x12\x1e\n\x1a\x42OOKING_FILTER_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x42OOKING_FILTER_UPCOMING\x10\x01\x12\x1d\n\x19\x42OOKING_FILTER_TO_CONFIRM\x10\x02\x12\x17\n\x13\x42OOKING_FILTER_PAST\x10\x03\x32\x98\x07\n\x0e\x42ookingService\x12y\n\x0cListBookings\x12*.resapermis.booking.v1.ListBookingsRequest\x1a+.resapermis.booking.v1.ListBookingsResponse\"\x10\x8a\xb5\x18\x0c\x62ooking.read\x12~\n\rCancelBooking\x12+.resapermis.booking.v1.CancelBookingRequest\x1a,.resapermis.booking.v1.CancelBookingResponse\"\x12\x8a\xb5\x18\x0e\x62ooking.cancel\x12|\n\rListSwappable\x12+.resapermis.booking.v1.ListSwappableRequest\x1a,.resapermis.booking.v1.ListSwappableResponse\"\x10\x8a\xb5\x18\x0c\x62ooking.read\x12|\n\x0cSwapBookings\x12*.resapermis.booking.v1.SwapBookingsRequest\x1a+.resapermis.booking.v1.SwapBookingsResponse\"\x13\x8a\xb5\x18\x0f\x62ooking.replace\x12\x8e\x01\n\x13PreviewCancellation\x12\x31.resapermis.booking.v1.PreviewCancellationRequest\x1a\x32.resapermis.booking.v1.PreviewCancellationResponse\"\x10\x8a\xb5\x18\x0c\x62ooking.read\x12s\n\nGetResults\x12(.resapermis.booking.v1.GetResultsRequest\x1a).resapermis.booking.v1.GetResultsResponse\"\x10\x8a\xb5\x18\x0c\x62ooking.read\x12\x88\x01\n\x10ReplaceCandidate\x12..resapermis.booking.v1.ReplaceCandidateRequest\x1a/.resapermis.booking.v1.ReplaceCandidateResponse\"\x13\x8a\xb5\x18\x0f\x62ooking.replaceb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#resapermis/booking/v1/booking.proto\x12\x15resapermis.booking.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!resapermis/authz/v1/options.proto\x1a!resapermis/basket/v1/basket.proto\"\x80\x01\n\x13ListBookingsRequest\x12\x34\n\x06\x66ilter\x18\x01 \x01(\x0e\x32$.resapermis.booking.v1.BookingFilter\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x14\n\x0c\x63\x61ndidate_id\x18\x04 \x01(\t\"\x8a\x02\n\x14ListBookingsResponse\x12,\n\x08\x62ookings\x18\x01 \x03(\x0b\x32\x1a.resapermis.basket.v1.Line\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\x12\x1e\n\x11replacements_left\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12#\n\x16replacements_per_month\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12\x39\n\x0creplacements\x18\x05 \x03(\x0b\x32#.resapermis.booking.v1.ReplacementsB\x14\n\x12_replacements_leftB\x19\n\x17_replacements_per_month\"P\n\x0cReplacements\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\r\n\x05month\x18\x02 \x01(\t\x12\x0c\n\x04left\x18\x03 \x01(\x05\x12\x11\n\tper_month\x18\x04 \x01(\x05\"8\n\x14ListSwappableRequest\x12\x12\n\nbooking_id\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61te\x18\x02 \x01(\t\"E\n\x15ListSwappableResponse\x12,\n\x08\x62ookings\x18\x01 \x03(\x0b\x32\x1a.resapermis.basket.v1.Line\"W\n\x13SwapBookingsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x18\n\x10other_booking_id\x18\x03 \x01(\t\"D\n\x14SwapBookingsResponse\x12,\n\x08\x62ookings\x18\x01 \x03(\x0b\x32\x1a.resapermis.basket.v1.Line\"0\n\x1aPreviewCancellationRequest\x12\x12\n\nbooking_id\x18\x01 \x01(\t\"\xbc\x01\n\x1bPreviewCancellationResponse\x12\x10\n\x08possible\x18\x01 \x01(\x08\x12\x0c\n\x04late\x18\x02 \x01(\x08\x12\x17\n\x0frestricted_days\x18\x03 \x01(\x05\x12\x34\n\x10restricted_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nfree_until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"9\n\x11GetResultsRequest\x12\x12\n\nfrom_month\x18\x01 \x01(\t\x12\x10\n\x08to_month\x18\x02 \x01(\t\"}\n\x0bResultCount\x12\r\n\x05month\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06passed\x18\x04 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x05 \x01(\x05\x12\x0e\n\x06\x61\x62sent\x18\x06 \x01(\x05\x12\x0f\n\x07\x61waited\x18\x07 \x01(\x05\"H\n\x12GetResultsResponse\x12\x32\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\".resapermis.booking.v1.ResultCount\"N\n\x14\x43\x61ncelBookingRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"D\n\x15\x43\x61ncelBookingResponse\x12+\n\x07\x62ooking\x18\x01 \x01(\x0b\x32\x1a.resapermis.basket.v1.Line\"W\n\x17ReplaceCandidateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61ndidate_id\x18\x03 \x01(\t\"G\n\x18ReplaceCandidateResponse\x12+\n\x07\x62ooking\x18\x01 \x01(\x0b\x32\x1a.resapermis.basket.v1.Line*\x84\x01\n\rBookingFilter\x12\x1e\n\x1a\x42OOKING_FILTER_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x42OOKING_FILTER_UPCOMING\x10\x01\x12\x1d\n\x19\x42OOKING_FILTER_TO_CONFIRM\x10\x02\x12\x17\n\x13\x42OOKING_FILTER_PAST\x10\x03\x32\x98\x07\n\x0e\x42ookingService\x12y\n\x0cListBookings\x12*.resapermis.booking.v1.ListBookingsRequest\x1a+.resapermis.booking.v1.ListBookingsResponse\"\x10\x8a\xb5\x18\x0c\x62ooking.read\x12~\n\rCancelBooking\x12+.resapermis.booking.v1.CancelBookingRequest\x1a,.resapermis.booking.v1.CancelBookingResponse\"\x12\x8a\xb5\x18\x0e\x62ooking.cancel\x12|\n\rListSwappable\x12+.resapermis.booking.v1.ListSwappableRequest\x1a,.resapermis.booking.v1.ListSwappableResponse\"\x10\x8a\xb5\x18\x0c\x62ooking.read\x12|\n\x0cSwapBookings\x12*.resapermis.booking.v1.SwapBookingsRequest\x1a+.resapermis.booking.v1.SwapBookingsResponse\"\x13\x8a\xb5\x18\x0f\x62ooking.replace\x12\x8e\x01\n\x13PreviewCancellation\x12\x31.resapermis.booking.v1.PreviewCancellationRequest\x1a\x32.resapermis.booking.v1.PreviewCancellationResponse\"\x10\x8a\xb5\x18\x0c\x62ooking.read\x12s\n\nGetResults\x12(.resapermis.booking.v1.GetResultsRequest\x1a).resapermis.booking.v1.GetResultsResponse\"\x10\x8a\xb5\x18\x0c\x62ooking.read\x12\x88\x01\n\x10ReplaceCandidate\x12..resapermis.booking.v1.ReplaceCandidateRequest\x1a/.resapermis.booking.v1.ReplaceCandidateResponse\"\x13\x8a\xb5\x18\x0f\x62ooking.replaceb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,38 +48,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BOOKINGSERVICE'].methods_by_name['GetResults']._serialized_options = b'\212\265\030\014booking.read'
   _globals['_BOOKINGSERVICE'].methods_by_name['ReplaceCandidate']._loaded_options = None
   _globals['_BOOKINGSERVICE'].methods_by_name['ReplaceCandidate']._serialized_options = b'\212\265\030\017booking.replace'
-  _globals['_BOOKINGFILTER']._serialized_start=1585
-  _globals['_BOOKINGFILTER']._serialized_end=1717
-  _globals['_LISTBOOKINGSREQUEST']._serialized_start=165
-  _globals['_LISTBOOKINGSREQUEST']._serialized_end=271
-  _globals['_LISTBOOKINGSRESPONSE']._serialized_start=274
-  _globals['_LISTBOOKINGSRESPONSE']._serialized_end=481
-  _globals['_LISTSWAPPABLEREQUEST']._serialized_start=483
-  _globals['_LISTSWAPPABLEREQUEST']._serialized_end=539
-  _globals['_LISTSWAPPABLERESPONSE']._serialized_start=541
-  _globals['_LISTSWAPPABLERESPONSE']._serialized_end=610
-  _globals['_SWAPBOOKINGSREQUEST']._serialized_start=612
-  _globals['_SWAPBOOKINGSREQUEST']._serialized_end=699
-  _globals['_SWAPBOOKINGSRESPONSE']._serialized_start=701
-  _globals['_SWAPBOOKINGSRESPONSE']._serialized_end=769
-  _globals['_PREVIEWCANCELLATIONREQUEST']._serialized_start=771
-  _globals['_PREVIEWCANCELLATIONREQUEST']._serialized_end=819
-  _globals['_PREVIEWCANCELLATIONRESPONSE']._serialized_start=822
-  _globals['_PREVIEWCANCELLATIONRESPONSE']._serialized_end=1010
-  _globals['_GETRESULTSREQUEST']._serialized_start=1012
-  _globals['_GETRESULTSREQUEST']._serialized_end=1069
-  _globals['_RESULTCOUNT']._serialized_start=1071
-  _globals['_RESULTCOUNT']._serialized_end=1196
-  _globals['_GETRESULTSRESPONSE']._serialized_start=1198
-  _globals['_GETRESULTSRESPONSE']._serialized_end=1270
-  _globals['_CANCELBOOKINGREQUEST']._serialized_start=1272
-  _globals['_CANCELBOOKINGREQUEST']._serialized_end=1350
-  _globals['_CANCELBOOKINGRESPONSE']._serialized_start=1352
-  _globals['_CANCELBOOKINGRESPONSE']._serialized_end=1420
-  _globals['_REPLACECANDIDATEREQUEST']._serialized_start=1422
-  _globals['_REPLACECANDIDATEREQUEST']._serialized_end=1509
-  _globals['_REPLACECANDIDATERESPONSE']._serialized_start=1511
-  _globals['_REPLACECANDIDATERESPONSE']._serialized_end=1582
-  _globals['_BOOKINGSERVICE']._serialized_start=1720
-  _globals['_BOOKINGSERVICE']._serialized_end=2640
+  _globals['_BOOKINGFILTER']._serialized_start=1749
+  _globals['_BOOKINGFILTER']._serialized_end=1881
+  _globals['_LISTBOOKINGSREQUEST']._serialized_start=166
+  _globals['_LISTBOOKINGSREQUEST']._serialized_end=294
+  _globals['_LISTBOOKINGSRESPONSE']._serialized_start=297
+  _globals['_LISTBOOKINGSRESPONSE']._serialized_end=563
+  _globals['_REPLACEMENTS']._serialized_start=565
+  _globals['_REPLACEMENTS']._serialized_end=645
+  _globals['_LISTSWAPPABLEREQUEST']._serialized_start=647
+  _globals['_LISTSWAPPABLEREQUEST']._serialized_end=703
+  _globals['_LISTSWAPPABLERESPONSE']._serialized_start=705
+  _globals['_LISTSWAPPABLERESPONSE']._serialized_end=774
+  _globals['_SWAPBOOKINGSREQUEST']._serialized_start=776
+  _globals['_SWAPBOOKINGSREQUEST']._serialized_end=863
+  _globals['_SWAPBOOKINGSRESPONSE']._serialized_start=865
+  _globals['_SWAPBOOKINGSRESPONSE']._serialized_end=933
+  _globals['_PREVIEWCANCELLATIONREQUEST']._serialized_start=935
+  _globals['_PREVIEWCANCELLATIONREQUEST']._serialized_end=983
+  _globals['_PREVIEWCANCELLATIONRESPONSE']._serialized_start=986
+  _globals['_PREVIEWCANCELLATIONRESPONSE']._serialized_end=1174
+  _globals['_GETRESULTSREQUEST']._serialized_start=1176
+  _globals['_GETRESULTSREQUEST']._serialized_end=1233
+  _globals['_RESULTCOUNT']._serialized_start=1235
+  _globals['_RESULTCOUNT']._serialized_end=1360
+  _globals['_GETRESULTSRESPONSE']._serialized_start=1362
+  _globals['_GETRESULTSRESPONSE']._serialized_end=1434
+  _globals['_CANCELBOOKINGREQUEST']._serialized_start=1436
+  _globals['_CANCELBOOKINGREQUEST']._serialized_end=1514
+  _globals['_CANCELBOOKINGRESPONSE']._serialized_start=1516
+  _globals['_CANCELBOOKINGRESPONSE']._serialized_end=1584
+  _globals['_REPLACECANDIDATEREQUEST']._serialized_start=1586
+  _globals['_REPLACECANDIDATEREQUEST']._serialized_end=1673
+  _globals['_REPLACECANDIDATERESPONSE']._serialized_start=1675
+  _globals['_REPLACECANDIDATERESPONSE']._serialized_end=1746
+  _globals['_BOOKINGSERVICE']._serialized_start=1884
+  _globals['_BOOKINGSERVICE']._serialized_end=2804
 # @@protoc_insertion_point(module_scope)

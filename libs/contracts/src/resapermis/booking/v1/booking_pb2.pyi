@@ -48,19 +48,23 @@ class ListBookingsRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    CANDIDATE_ID_FIELD_NUMBER: _builtins.int
     filter: Global___BookingFilter.ValueType
     cursor: _builtins.str
     limit: _builtins.int
+    candidate_id: _builtins.str
+    """Only this candidate's; empty: everybody's."""
     def __init__(
         self,
         *,
         filter: Global___BookingFilter.ValueType = ...,
         cursor: _builtins.str = ...,
         limit: _builtins.int = ...,
+        candidate_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "filter", b"filter", "limit", b"limit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_id", b"candidate_id", "cursor", b"cursor", "filter", b"filter", "limit", b"limit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -74,12 +78,17 @@ class ListBookingsResponse(_message.Message):
     NEXT_CURSOR_FIELD_NUMBER: _builtins.int
     REPLACEMENTS_LEFT_FIELD_NUMBER: _builtins.int
     REPLACEMENTS_PER_MONTH_FIELD_NUMBER: _builtins.int
+    REPLACEMENTS_FIELD_NUMBER: _builtins.int
     next_cursor: _builtins.str
     replacements_left: _builtins.int
-    """RdvPermis' allowance this month, when known."""
+    """RdvPermis' allowance for the first booking of the page, when known."""
     replacements_per_month: _builtins.int
     @_builtins.property
     def bookings(self) -> _containers.RepeatedCompositeFieldContainer[_basket_pb2.Line]: ...
+    @_builtins.property
+    def replacements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Replacements]:
+        """Of coming bookings: the allowances that are known, by category group and the exam's month, in the bookings' order."""
+
     def __init__(
         self,
         *,
@@ -87,10 +96,11 @@ class ListBookingsResponse(_message.Message):
         next_cursor: _builtins.str = ...,
         replacements_left: _builtins.int | None = ...,
         replacements_per_month: _builtins.int | None = ...,
+        replacements: _abc.Iterable[Global___Replacements] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_replacements_left", b"_replacements_left", "_replacements_per_month", b"_replacements_per_month", "replacements_left", b"replacements_left", "replacements_per_month", b"replacements_per_month"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_replacements_left", b"_replacements_left", "_replacements_per_month", b"_replacements_per_month", "bookings", b"bookings", "next_cursor", b"next_cursor", "replacements_left", b"replacements_left", "replacements_per_month", b"replacements_per_month"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_replacements_left", b"_replacements_left", "_replacements_per_month", b"_replacements_per_month", "bookings", b"bookings", "next_cursor", b"next_cursor", "replacements", b"replacements", "replacements_left", b"replacements_left", "replacements_per_month", b"replacements_per_month"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__replacements_left: _TypeAlias = _typing.Literal["replacements_left"]  # noqa: Y015
     _WhichOneofArgType__replacements_left: _TypeAlias = _typing.Literal["_replacements_left", b"_replacements_left"]  # noqa: Y015
@@ -102,6 +112,37 @@ class ListBookingsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__replacements_per_month) -> _WhichOneofReturnType__replacements_per_month | None: ...
 
 Global___ListBookingsResponse: _TypeAlias = ListBookingsResponse  # noqa: Y015
+
+@_typing.final
+class Replacements(_message.Message):
+    """How many candidates RdvPermis still lets a school replace, of exams of one month and category group."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    MONTH_FIELD_NUMBER: _builtins.int
+    LEFT_FIELD_NUMBER: _builtins.int
+    PER_MONTH_FIELD_NUMBER: _builtins.int
+    category: _builtins.str
+    month: _builtins.str
+    """"2026-12"."""
+    left: _builtins.int
+    per_month: _builtins.int
+    def __init__(
+        self,
+        *,
+        category: _builtins.str = ...,
+        month: _builtins.str = ...,
+        left: _builtins.int = ...,
+        per_month: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "left", b"left", "month", b"month", "per_month", b"per_month"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Replacements: _TypeAlias = Replacements  # noqa: Y015
 
 @_typing.final
 class ListSwappableRequest(_message.Message):

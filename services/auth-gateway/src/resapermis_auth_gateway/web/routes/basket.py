@@ -36,7 +36,7 @@ async def _line(who: Visitor, line: basket_pb2.Line) -> LineView:
 
 @router.get("")
 async def get_basket(who: Who) -> BasketView:
-    """The school's groups that have a line in its basket, newest first, with the limits in force."""
+    """The school's groups that have a line in its basket or lost one within the hour, newest first, with the limits in force."""
     answer = await who.ask(who.peers.basket.GetBasket, basket_pb2.GetBasketRequest())
     lines = (line for group in answer.groups for line in group.lines)
     names = await who.names((line.candidate_id for line in lines), "show_basket")

@@ -10,12 +10,13 @@ from resapermis.basket.v1 import basket_pb2
 from resapermis.booking.v1 import booking_pb2
 from resapermis_auth_gateway.web.days import plausible_day
 from resapermis_auth_gateway.web.dependencies import Key, Visitor, Who, now_of
-from resapermis_auth_gateway.web.wire.base import Cursor, Limit, Month, PathId
+from resapermis_auth_gateway.web.wire.base import Cursor, Id, Limit, Month, PathId
 from resapermis_auth_gateway.web.wire.basket import LineView
 from resapermis_auth_gateway.web.wire.bookings import (
     BookingPage,
     Cancellation,
     CancellationView,
+    MonthlyReplacementsView,
     Replacement,
     ReplacementsView,
     ResultCountView,
@@ -37,12 +38,16 @@ async def _lines(who: Visitor, lines: Sequence[basket_pb2.Line]) -> list[LineVie
 async def list_bookings(
     who: Who,
     filter: Literal["upcoming", "to_confirm", "past"] = "upcoming",  # noqa: A002 - the contract's word
+    candidate: Annotated[Id | None, Query(description="Only this candidate's; everybody's if absent.")] = None,
     cursor: Cursor = "",
     limit: Limit = 50,
 ) -> BookingPage:
     """One page of the school's bookings: coming, to be confirmed, or past."""
     question = booking_pb2.ListBookingsRequest(
-        filter=booking_pb2.BookingFilter.Value(f"BOOKING_FILTER_{filter.upper()}"), cursor=cursor, limit=limit
+        filter=booking_pb2.BookingFilter.Value(f"BOOKING_FILTER_{filter.upper()}"),
+        cursor=cursor,
+        limit=limit,
+        candidate_id=candidate or "",
     )
     answer = await who.ask(who.peers.booking.ListBookings, question)
     known = answer.HasField("replacements_left") and answer.HasField("replacements_per_month")
@@ -52,6 +57,7 @@ async def list_bookings(
         replacements=ReplacementsView(left=answer.replacements_left, per_month=answer.replacements_per_month)
         if known
         else None,
+        replacements_by_month=[MonthlyReplacementsView.of(one) for one in answer.replacements],
         server_time=now_of(who),
     )
 

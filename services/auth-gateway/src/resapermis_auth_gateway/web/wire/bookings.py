@@ -27,18 +27,36 @@ class Swap(Body):
 
 
 class ReplacementsView(View):
-    """RdvPermis' replacements of the current month: how many in all, how many are left."""
+    """RdvPermis' replacements for the first booking of a page: how many in all, how many are left."""
 
     left: int
     per_month: int
 
 
+class MonthlyReplacementsView(View):
+    """RdvPermis' replacements for exams of one month and licence group: how many in all, how many are left."""
+
+    category: str
+    month: str
+    left: int
+    per_month: int
+
+    @classmethod
+    def of(cls, known: booking_pb2.Replacements) -> "MonthlyReplacementsView":
+        """From booking.v1.Replacements."""
+        return cls(category=known.category, month=known.month, left=known.left, per_month=known.per_month)
+
+
 class BookingPage(View):
-    """A page of bookings by exam time; `nextCursor` is null on the last, `replacements` where they are not known."""
+    """A page of bookings by exam time; `nextCursor` is null on the last, `replacements` where they are not known.
+
+    `replacementsByMonth` has what is known for coming bookings, by licence group and the exam's month.
+    """
 
     items: list[LineView]
     next_cursor: str | None = None
     replacements: ReplacementsView | None = None
+    replacements_by_month: list[MonthlyReplacementsView]
     server_time: datetime
 
 
