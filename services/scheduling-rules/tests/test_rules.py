@@ -313,6 +313,25 @@ def test_rdvpermis_fresh_word_goes_before_restrictions_and_before_nothing_else()
     assert not penalty(replace(asked, now=NOW + timedelta(seconds=1))).allowed
 
 
+@pytest.mark.req("R-10")
+@pytest.mark.parametrize(
+    ("fte", "theirs", "remedy"),
+    [
+        (None, None, "declare_trainers"),
+        (None, 0, "declare_trainers"),
+        (Decimal(0), 0, "declare_trainers"),
+        (Decimal(3), 0, "choose_another_month"),
+        (None, 1, "choose_another_month"),
+    ],
+)
+def test_a_threshold_that_counts_nobody_waits_for_trainers_not_for_another_month(
+    fte: Decimal | None, theirs: int | None, remedy: str
+) -> None:
+    nobody = Quota(rate=Decimal("4.5"), fte=fte, taken=1, rdvpermis_limit=theirs)
+    refused = threshold(snapshot(quota=nobody))
+    assert (refused.allowed, refused.remedy) == (False, remedy)
+
+
 @pytest.mark.req("R-21")
 def test_when_the_fresh_word_goes_stale_before_the_slot_opens_the_restriction_counts_for_the_opening() -> None:
     welcome = candidate(eligible=True, eligible_seen_at=NOW)

@@ -83,6 +83,59 @@ async def test_what_is_fresh_is_not_polled_again_and_what_is_stale_is_behind_the
     assert len(service.state.asked) == 2
 
 
+@pytest.mark.req("R-09", "R-27")
+async def test_each_day_has_its_own_age_and_says_what_looking_again_costs(service: Service) -> None:
+    service.state.centre("c2")
+    service.state.slot("s1")
+    await service.poll("c1")
+    await service.poll("c2")
+    service.clock.move(seconds=30)
+    await service.poll("c1", DAY + timedelta(days=1))
+    service.state.gate = asyncio.Event()
+    stub, two_days = service.stub(), datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC) + timedelta(hours=44)
+    answer = await stub.SearchSlots(search(until=two_days), metadata=service.who())
+    shown = [(day.date, day.polls, day.oldest_seen_at.ToDatetime(UTC), day.unseen) for day in answer.days]
+    assert shown == [("2026-12-09", 2, NOW, False), ("2026-12-10", 2, service.clock(), True)]
+    assert answer.oldest_seen_at.ToDatetime(UTC) == NOW
+    assert answer.polls_left == 999  # the centre that was not seen on the second day is being polled
+    service.state.gate.set()
+
+    async def seen() -> bool:
+        again = await stub.SearchSlots(search(until=two_days), metadata=service.who())
+        return not any(day.unseen for day in again.days)
+
+    await eventually(seen)
+    before = len(service.state.asked)
+    answer = await stub.SearchSlots(search(until=two_days, poll_now=True), metadata=service.who())
+    assert [day.oldest_seen_at.ToDatetime(UTC) for day in answer.days] == [service.clock()] * 2
+    assert len(service.state.asked) - before == sum(day.polls for day in answer.days)
+    assert answer.polls_left == 999 - 4
+
+
+@pytest.mark.req("R-27")
+async def test_what_is_left_of_a_minutes_polls_comes_back(make_service: MakeService) -> None:
+    service = await make_service(per_minute=1)
+    stub = service.stub()
+    assert (await stub.SearchSlots(search(), metadata=service.who())).polls_left == 0
+    service.clock.move(seconds=59)
+    assert (await stub.SearchSlots(search(), metadata=service.who())).polls_left == 0
+    service.clock.move(seconds=1)
+    assert service.rooms.poller.polls_left("school-1") == 1
+
+
+@pytest.mark.req("R-10")
+async def test_a_window_over_months_has_the_threshold_of_each(service: Service) -> None:
+    service.state.slot("s1")
+    until = datetime(2027, 1, 2, tzinfo=UTC)
+    answer = await service.stub().SearchSlots(search(until=until), metadata=service.who())
+    assert [one.month for one in answer.thresholds] == ["2026-12", "2027-01"]
+    assert answer.threshold == answer.thresholds[0]
+    # Up to midnight of New Year is December alone, on the department's clock.
+    until = datetime(2026, 12, 31, 23, tzinfo=UTC)
+    answer = await service.stub().SearchSlots(search(until=until), metadata=service.who())
+    assert [one.month for one in answer.thresholds] == ["2026-12"]
+
+
 async def test_many_callers_share_one_poll(service: Service) -> None:
     service.state.slot("s1")
     service.state.school("school-2")

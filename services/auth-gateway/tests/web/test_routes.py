@@ -71,6 +71,37 @@ async def test_slots_come_with_each_rules_verdict_and_the_centres_own_hours(over
     assert answer["serverTime"] == world.clock().isoformat().replace("+00:00", "Z")
 
 
+@pytest.mark.req("R-09", "R-10", "R-27")
+async def test_a_search_says_by_day_how_old_it_is_and_by_month_what_is_left(over: Any) -> None:
+    seen, never = (
+        scheduling_pb2.PolledDay(date="2026-12-31", polls=3),
+        scheduling_pb2.PolledDay(date="2027-01-01", polls=3, unseen=True),
+    )
+    seen.oldest_seen_at.FromDatetime(NOON)
+    months = [scheduling_pb2.Threshold(month=month, limit=9) for month in ("2026-12", "2027-01")]
+    found = scheduling_pb2.SearchSlotsResponse(
+        days=[seen, never], thresholds=months, threshold=months[0], polls_left=117
+    )
+    _, browser, _ = await over(scheduling_rules={"SearchSlots": found})
+    async with browser:
+        query = {"department": "94", "category": "B", "from": "2026-12-31", "to": "2027-01-01"}
+        answer = (await browser.get("/api/v1/slots", params=query)).json()
+    assert answer["days"] == [
+        {"date": "2026-12-31", "polls": 3, "seenAt": "2026-12-09T12:00:00Z", "unseen": False},
+        {"date": "2027-01-01", "polls": 3, "seenAt": None, "unseen": True},
+    ]
+    assert ([one["month"] for one in answer["thresholds"]], answer["pollsLeft"]) == (["2026-12", "2027-01"], 117)
+
+
+async def test_bookings_of_a_candidate_come_with_the_replacements_of_their_months(over: Any) -> None:
+    left = booking_pb2.Replacements(category="B", month="2026-12", left=3, per_month=5)
+    _, browser, services = await over(basket={"ListBookings": booking_pb2.ListBookingsResponse(replacements=[left])})
+    async with browser:
+        answer = (await browser.get("/api/v1/bookings?candidate=c-1")).json()
+    assert services["basket"].asked[0].candidate_id == "c-1"
+    assert answer["replacementsByMonth"] == [{"category": "B", "month": "2026-12", "left": 3, "perMonth": 5}]
+
+
 async def test_services_hear_who_asks_and_from_which_network(over: Any) -> None:
     _, browser, services = await over(scheduling_rules={"ListCentres": scheduling_pb2.ListCentresResponse()})
     async with browser:

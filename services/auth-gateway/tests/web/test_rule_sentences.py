@@ -44,6 +44,16 @@ def test_a_rule_with_many_faces_says_which() -> None:
     assert newer == "A person or vehicle is not free at that hour."
 
 
+@pytest.mark.req("R-10")
+def test_a_threshold_that_counts_nobody_is_not_one_that_is_reached() -> None:
+    assert rule_sentence([_against("R-THRESHOLD", taken="13", limit="13")], "fr") == (
+        "Seuil du mois atteint : 13 sur 13."
+    )
+    assert rule_sentence([_against("R-THRESHOLD", taken="0", limit="0", fte="unknown")], "fr") == (
+        "Seuil inconnu ou nul : déclarez vos formateurs et leurs heures."
+    )
+
+
 @pytest.mark.req("R-21")
 def test_a_restriction_says_why_and_until_when() -> None:
     verdict = _against("R-PENALTY", reason="failure")

@@ -113,7 +113,7 @@ export interface paths {
         };
         /**
          * Get Basket
-         * @description The school's groups that have a line in its basket, newest first, with the limits in force.
+         * @description The school's groups that have a line in its basket or lost one within the hour, newest first, with the limits in force.
          */
         get: operations["get_basket"];
         put?: never;
@@ -1333,11 +1333,14 @@ export interface components {
         /**
          * BookingPage
          * @description A page of bookings by exam time; `nextCursor` is null on the last, `replacements` where they are not known.
+         *
+         *     `replacementsByMonth` has what is known for coming bookings, by licence group and the exam's month.
          */
         BookingPage: {
             items: components["schemas"]["LineView"][];
             nextCursor: string | null;
             replacements: components["schemas"]["ReplacementsView"] | null;
+            replacementsByMonth: components["schemas"]["MonthlyReplacementsView"][];
             /** Format: date-time */
             serverTime: string;
         };
@@ -1807,6 +1810,16 @@ export interface components {
             state: "unspecified" | "draft" | "pending" | "active" | "refused" | "cancelled" | "revoked" | "expired" | "superseded";
         };
         /**
+         * MonthlyReplacementsView
+         * @description RdvPermis' replacements for exams of one month and licence group: how many in all, how many are left.
+         */
+        MonthlyReplacementsView: {
+            category: string;
+            left: number;
+            month: string;
+            perMonth: number;
+        };
+        /**
          * Naming
          * @description Who takes the exam; null takes the name off.
          */
@@ -1956,6 +1969,19 @@ export interface components {
             value: string;
         };
         /**
+         * PolledDayView
+         * @description How one day of a search is known: how many calls polling it again costs, and how old the oldest of its polls is.
+         *
+         *     `seenAt` is null where none was ever answered, `unseen` true where some were not.
+         */
+        PolledDayView: {
+            /** Format: date */
+            date: string;
+            polls: number;
+            seenAt: string | null;
+            unseen: boolean;
+        };
+        /**
          * Preparation
          * @description Whom to prepare an opening for, and where; `slotId` is one to ask RdvPermis about, where one is known.
          */
@@ -2088,7 +2114,7 @@ export interface components {
         };
         /**
          * ReplacementsView
-         * @description RdvPermis' replacements of the current month: how many in all, how many are left.
+         * @description RdvPermis' replacements for the first booking of a page: how many in all, how many are left.
          */
         ReplacementsView: {
             left: number;
@@ -2230,17 +2256,23 @@ export interface components {
         /**
          * SlotPage
          * @description Slots, the age of what is known, and why some may be missing.
+         *
+         *     `seenAt` is of the oldest poll of all, `days` says it by day; `threshold` is of the first month, `thresholds` of each.
+         *     `pollsLeft`: calls that polling again may still spend within this minute.
          */
         SlotPage: {
+            days: components["schemas"]["PolledDayView"][];
             /** @default false */
             incomplete: boolean;
             incompleteReason: string | null;
             items: components["schemas"]["JudgedSlotView"][];
             nextCursor: string | null;
+            pollsLeft: number;
             seenAt: string | null;
             /** Format: date-time */
             serverTime: string;
             threshold: components["schemas"]["ThresholdView"] | null;
+            thresholds: components["schemas"]["ThresholdView"][];
         };
         /**
          * SlotView
@@ -3300,6 +3332,8 @@ export interface operations {
     list_bookings: {
         parameters: {
             query?: {
+                /** @description Only this candidate's; everybody's if absent. */
+                candidate?: string | null;
                 /** @description `nextCursor` of the page before. */
                 cursor?: string;
                 filter?: "upcoming" | "to_confirm" | "past";

@@ -111,14 +111,22 @@ class Poller:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def polls_left(self, school_id: str) -> int:
+        """Polls that a school's people may still cause in this process within this minute."""
+        return self._per_minute - len(self._spent_lately(school_id))
+
     def _may_spend(self, school_id: str) -> bool:
+        spent = self._spent_lately(school_id)
+        if len(spent) >= self._per_minute:
+            return False
+        spent.append(self._now())
+        return True
+
+    def _spent_lately(self, school_id: str) -> deque[datetime]:
         now, spent = self._now(), self._spent.setdefault(school_id, deque())
         while spent and spent[0] <= now - timedelta(minutes=1):
             spent.popleft()
-        if len(spent) >= self._per_minute:
-            return False
-        spent.append(now)
-        return True
+        return spent
 
     async def _join(self, poll: Poll, asker: Asker) -> str:
         """Share the running poll of others; when it failed for want of their budget or session, poll oneself."""

@@ -1,7 +1,7 @@
 """What is asked of the mirror: slots, centres and polls."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -221,17 +221,22 @@ _ACCOUNT = Statement("""
 WITH near AS MATERIALIZED (
   SELECT centre_id, day, seen_at, tried_at, slots, trouble FROM poll
   WHERE centre_id = ANY(CAST(:near AS text[])) AND category = CAST(:category AS text) AND day = ANY(CAST(:days AS date[]))
+), far AS MATERIALIZED (
+  SELECT day, seen_at FROM poll
+  WHERE centre_id = ANY(CAST(:far AS text[])) AND category = CAST(:category AS text) AND day = ANY(CAST(:days AS date[]))
 )
 SELECT near.tried, near.answered, near.oldest, far.answered AS far_answered, far.oldest AS far_oldest,
   ARRAY(
     SELECT ROW(centre_id, day, seen_at, tried_at, slots, trouble) FROM near
     WHERE seen_at IS NULL OR tried_at > seen_at OR trouble <> '' OR seen_at <= CAST(:stale AS timestamptz)
-  ) AS doubtful
+  ) AS doubtful,
+  ARRAY(
+    SELECT ROW(day, count(seen_at), min(seen_at))
+    FROM (SELECT day, seen_at FROM near UNION ALL SELECT day, seen_at FROM far) AS seen
+    GROUP BY day
+  ) AS by_day
 FROM (SELECT count(*) AS tried, count(seen_at) AS answered, min(seen_at) AS oldest FROM near) AS near
-CROSS JOIN (
-  SELECT count(seen_at) AS answered, min(seen_at) AS oldest FROM poll
-  WHERE centre_id = ANY(CAST(:far AS text[])) AND category = CAST(:category AS text) AND day = ANY(CAST(:days AS date[]))
-) AS far
+CROSS JOIN (SELECT count(seen_at) AS answered, min(seen_at) AS oldest FROM far) AS far
 """)
 
 
@@ -261,6 +266,8 @@ class PollCounts:
     far_oldest_seen_at: datetime | None
     doubtful: Sequence[tuple[Poll, PollRecord]]
     """Of the near ones: last seen before a moment, never answered, or in trouble when last tried; in no order."""
+    by_day: Mapping[date, tuple[int, datetime | None]]
+    """Of both: how many answered, and how old the oldest answer is."""
 
 
 async def count_polls(
@@ -291,6 +298,7 @@ async def count_polls(
             (Poll(day, centre_id, category, departments[centre_id]), PollRecord(*seen))
             for centre_id, day, *seen in row.doubtful
         ],
+        {day: (answered, oldest) for day, answered, oldest in row.by_day},
     )
 
 

@@ -39,10 +39,9 @@ def threshold(snapshot: EvaluationSnapshot) -> Verdict:
         facts["rdvpermis"] = "SEUIL_ATTEINT"
     if within:
         return Verdict("R-THRESHOLD", True, facts, THRESHOLD_SOURCE)
-    unknown = quota.fte is None and quota.rdvpermis_limit is None
-    return Verdict(
-        "R-THRESHOLD", False, facts, THRESHOLD_SOURCE, remedy="declare_trainers" if unknown else "choose_another_month"
-    )
+    nobody_counted = not quota.fte and not quota.rdvpermis_limit
+    remedy = "declare_trainers" if nobody_counted else "choose_another_month"
+    return Verdict("R-THRESHOLD", False, facts, THRESHOLD_SOURCE, remedy=remedy)
 
 
 def api_pace(snapshot: EvaluationSnapshot) -> Verdict:

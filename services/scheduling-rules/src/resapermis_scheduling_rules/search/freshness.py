@@ -1,7 +1,7 @@
 """How old what a search answers is, and what of it is polled again."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -31,12 +31,27 @@ COVERAGE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class DayCoverage:
+    """How one day of a window is known, over all its centres."""
+
+    day: date
+    polls: int
+    """Those that a person's search polls again, when asked to."""
+    oldest_seen_at: datetime | None
+    unseen: bool
+    """Some were never answered."""
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
-    """How old a search's answer is: its oldest poll, whether it lacks something, and why."""
+    """How old a search's answer is: its oldest poll, whether it lacks something, and why; and each of its days."""
 
     oldest_seen_at: datetime | None = None
     incomplete: bool = False
     reason: str = SEEN
+    days: Sequence[DayCoverage] = ()
+    polls_left: int = 0
+    """Polls that the asker's school may still cause within this minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +66,7 @@ class PollCoverage:
     unseen: bool
     """Some were never answered."""
     trouble: str
+    days: Sequence[DayCoverage]
 
 
 class Freshness:
@@ -95,7 +111,8 @@ class Freshness:
                     self._schools.forget(who.school_id)  # the polls may have shown a threshold as reached
                     coverage = await self._coverage(wanted, centres, poll_now=poll_now)
         why = why or coverage.trouble
-        return Window(coverage.oldest_seen_at, under_way or coverage.unseen or bool(why), why)
+        incomplete = under_way or coverage.unseen or bool(why)
+        return Window(coverage.oldest_seen_at, incomplete, why, coverage.days, self._poller.polls_left(who.school_id))
 
     async def _coverage(self, wanted: SearchCriteria, centres: Sequence[Centre], *, poll_now: bool) -> PollCoverage:
         ids = tuple(centre.id for centre in centres)
@@ -139,6 +156,7 @@ class Freshness:
             min((at for at in (oldest, known.far_oldest_seen_at) if at is not None), default=None),
             answered + known.far_answered < expected + len(far) * len(every_day),
             next((last.trouble for _, last in doubtful if last is not None and last.trouble), SEEN),
+            [_coverage_of(day, near, far, days, known.by_day.get(day, (0, None))) for day in every_day],
         )
 
     async def _least_fresh(self, centres: Sequence[Centre], category: str) -> timedelta:
@@ -200,3 +218,17 @@ def _days(wanted: SearchCriteria, department: str) -> list[date]:
     last = local_day(wanted.until - timedelta(seconds=1), department)
     days = (first + timedelta(days=n) for n in range((last - first).days + 1))
     return [day for day in days if not wanted.weekdays or day.isoweekday() in wanted.weekdays]
+
+
+def _coverage_of(
+    day: date,
+    near: Sequence[Centre],
+    far: Sequence[Centre],
+    days: Mapping[str, Sequence[date]],
+    known: tuple[int, datetime | None],
+) -> DayCoverage:
+    """A day at those centres whose clock has it in the window; `known`: how many were answered, and the oldest answer."""
+    answered, oldest = known
+    polls = sum(day in days[centre.department] for centre in near)
+    others = sum(day in days[centre.department] for centre in far)
+    return DayCoverage(day, polls, oldest, answered < polls + others)

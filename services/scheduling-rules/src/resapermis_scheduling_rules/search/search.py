@@ -5,7 +5,8 @@ Slots are found in the mirror page by page: no slot twice, none left out, and no
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from prometheus_client import Histogram
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,6 +16,7 @@ from resapermis_kit.clock import Clock
 from resapermis_kit.errors import Failure, malformed
 from resapermis_places.days import local_day, month_of
 from resapermis_scheduling_rules import wire
+from resapermis_scheduling_rules.domain.days import next_month
 from resapermis_scheduling_rules.domain.distance import nearest_first
 from resapermis_scheduling_rules.domain.parameters import Parameters
 from resapermis_scheduling_rules.domain.quota import ThresholdKey
@@ -43,7 +45,7 @@ from resapermis_scheduling_rules.search.criteria import (
     step,
 )
 from resapermis_scheduling_rules.search.departments import MOST_ASKED, departments_within
-from resapermis_scheduling_rules.search.freshness import Freshness, Window
+from resapermis_scheduling_rules.search.freshness import DayCoverage, Freshness, Window
 from resapermis_scheduling_rules.search.page import Judged, PageJudge, PageWriter
 from resapermis_scheduling_rules.search.queries import SearchShape
 
@@ -237,9 +239,11 @@ class SlotSearch:
         window = await self._window(wanted, scope, who, poll_now=request.poll_now)
         standing = await self._schools.standing(who)
         department = wanted.department or standing.school.department
-        month = month_of(local_day(wanted.since, department))
+        months = _months(wanted, department)
+        month = months[0]
         if department == standing.school.department:
-            self._schools.refresh_threshold(standing, month, wanted.category, who)
+            for one in months:
+                self._schools.refresh_threshold(standing, one, wanted.category, who)
         rules = await self._rulebooks.get()
 
         def parameters_in(place: str) -> Parameters:
@@ -255,7 +259,12 @@ class SlotSearch:
         found = await self._page(wanted, scope, judge, standing.school.point)
         if wanted.after is None and found.slots:
             AGES.observe(max(0.0, (now - min(judged.slot.seen_at for judged in found.slots)).total_seconds()))
-        response = pb.SearchSlotsResponse(incomplete=window.incomplete, incomplete_reason=window.reason)
+        response = pb.SearchSlotsResponse(
+            incomplete=window.incomplete,
+            incomplete_reason=window.reason,
+            days=[_polled_day(day) for day in window.days],
+            polls_left=window.polls_left,
+        )
         if window.oldest_seen_at is not None:
             response.oldest_seen_at.CopyFrom(wire.timestamp(window.oldest_seen_at))
         if found.next is not None:
@@ -263,8 +272,10 @@ class SlotSearch:
         writer = PageWriter(standing.school.point)
         for judged in found.slots:
             writer.write(response, judged)
-        place = ThresholdKey(department, month, wanted.category)
-        response.threshold.CopyFrom(wire.threshold(place, judge.quota_of(place), parameters_in(department), now))
+        for one in months:
+            place = ThresholdKey(department, one, wanted.category)
+            response.thresholds.append(wire.threshold(place, judge.quota_of(place), parameters_in(department), now))
+        response.threshold.CopyFrom(response.thresholds[0])
         return response
 
     async def centres(self, request: pb.ListCentresRequest) -> pb.ListCentresResponse:
@@ -283,7 +294,7 @@ class SlotSearch:
             return Window(incomplete=True, reason=scope.trouble)
         window = await self._freshness.of(wanted, scope.polled, who, poll_now=poll_now)
         if scope.trouble:
-            return Window(window.oldest_seen_at, incomplete=True, reason=window.reason or scope.trouble)
+            return replace(window, incomplete=True, reason=window.reason or scope.trouble)
         return window
 
     async def _scope(self, wanted: SearchCriteria, school: Point | None, who: Asker) -> SearchScope:
@@ -319,3 +330,18 @@ class SlotSearch:
         except CentreUnknown:
             centres = await self._centres.all_anew()
             return await Finder(wanted, scope.streams, scope.by_centre, centres, judge, school).page(self._reader)
+
+
+def _polled_day(known: DayCoverage) -> pb.PolledDay:
+    """A day's coverage → pb.PolledDay; no age where no poll was ever answered."""
+    oldest = None if known.oldest_seen_at is None else wire.timestamp(known.oldest_seen_at)
+    return pb.PolledDay(date=known.day.isoformat(), polls=known.polls, oldest_seen_at=oldest, unseen=known.unseen)
+
+
+def _months(wanted: SearchCriteria, department: str) -> Sequence[str]:
+    """Months of a window on a department's clock, the first one always."""
+    months = [month_of(local_day(wanted.since, department))]
+    last = month_of(local_day(wanted.until - timedelta(microseconds=1), department))
+    while months[-1] < last:
+        months.append(next_month(months[-1]))
+    return months

@@ -309,11 +309,16 @@ class SearchSlotsResponse(_message.Message):
     INCOMPLETE_FIELD_NUMBER: _builtins.int
     INCOMPLETE_REASON_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
+    THRESHOLDS_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    POLLS_LEFT_FIELD_NUMBER: _builtins.int
     next_cursor: _builtins.str
     incomplete: _builtins.bool
     """Part of the window has never been polled, or is being polled now."""
     incomplete_reason: _builtins.str
     """Why not everything could be polled: "", "budget", "rdvpermis_down", "reconnect"."""
+    polls_left: _builtins.int
+    """Polls that the caller's school may still cause within this minute here."""
     @_builtins.property
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[Global___JudgedSlot]: ...
     @_builtins.property
@@ -321,7 +326,17 @@ class SearchSlotsResponse(_message.Message):
         """Age of the oldest poll that this answer rests on; absent when nothing was ever seen."""
 
     @_builtins.property
-    def threshold(self) -> Global___Threshold: ...
+    def threshold(self) -> Global___Threshold:
+        """Of the month in which the window begins."""
+
+    @_builtins.property
+    def thresholds(self) -> _containers.RepeatedCompositeFieldContainer[Global___Threshold]:
+        """Of every month of the window, the earliest first."""
+
+    @_builtins.property
+    def days(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolledDay]:
+        """The days of the window, in order: how old each is, and what poll_now would cost. Empty where centres are not known."""
+
     def __init__(
         self,
         *,
@@ -331,14 +346,53 @@ class SearchSlotsResponse(_message.Message):
         incomplete: _builtins.bool = ...,
         incomplete_reason: _builtins.str = ...,
         threshold: Global___Threshold | None = ...,
+        thresholds: _abc.Iterable[Global___Threshold] | None = ...,
+        days: _abc.Iterable[Global___PolledDay] | None = ...,
+        polls_left: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_seen_at", b"oldest_seen_at", "threshold", b"threshold"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["incomplete", b"incomplete", "incomplete_reason", b"incomplete_reason", "next_cursor", b"next_cursor", "oldest_seen_at", b"oldest_seen_at", "slots", b"slots", "threshold", b"threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "incomplete", b"incomplete", "incomplete_reason", b"incomplete_reason", "next_cursor", b"next_cursor", "oldest_seen_at", b"oldest_seen_at", "polls_left", b"polls_left", "slots", b"slots", "threshold", b"threshold", "thresholds", b"thresholds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchSlotsResponse: _TypeAlias = SearchSlotsResponse  # noqa: Y015
+
+@_typing.final
+class PolledDay(_message.Message):
+    """How one day of a search's window is known: a poll a centre."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATE_FIELD_NUMBER: _builtins.int
+    POLLS_FIELD_NUMBER: _builtins.int
+    OLDEST_SEEN_AT_FIELD_NUMBER: _builtins.int
+    UNSEEN_FIELD_NUMBER: _builtins.int
+    date: _builtins.str
+    """"2026-12-09", on the centres' clock."""
+    polls: _builtins.int
+    """What poll_now polls of it at most; each costs a call."""
+    unseen: _builtins.bool
+    """Some centre of it was never seen."""
+    @_builtins.property
+    def oldest_seen_at(self) -> _timestamp_pb2.Timestamp:
+        """Age of the oldest of its polls; absent when none was ever answered."""
+
+    def __init__(
+        self,
+        *,
+        date: _builtins.str = ...,
+        polls: _builtins.int = ...,
+        oldest_seen_at: _timestamp_pb2.Timestamp | None = ...,
+        unseen: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_seen_at", b"oldest_seen_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "oldest_seen_at", b"oldest_seen_at", "polls", b"polls", "unseen", b"unseen"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PolledDay: _TypeAlias = PolledDay  # noqa: Y015
 
 @_typing.final
 class EvaluateRequest(_message.Message):

@@ -25,6 +25,7 @@ from resapermis_auth_gateway.web.wire.slots import (
     CentrePage,
     CentreView,
     JudgedSlotView,
+    PolledDayView,
     Search,
     SlotPage,
     ThresholdPage,
@@ -94,6 +95,9 @@ async def search_slots(
         incomplete=answer.incomplete,
         incomplete_reason=answer.incomplete_reason or None,
         threshold=ThresholdView.of(answer.threshold) if answer.HasField("threshold") else None,
+        thresholds=[ThresholdView.of(one) for one in answer.thresholds],
+        days=[PolledDayView.of(one) for one in answer.days],
+        polls_left=answer.polls_left,
         server_time=now_of(who),
     )
 

@@ -119,6 +119,15 @@ VARIANTS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             ),
         },
     ),
+    "R-THRESHOLD": (
+        "limit",
+        {
+            "0": (
+                "Seuil inconnu ou nul : déclarez vos formateurs et leurs heures.",
+                "The threshold is unknown or nil: declare your trainers and their hours.",
+            ),
+        },
+    ),
     "R-LICENSED": (
         "whose",
         {

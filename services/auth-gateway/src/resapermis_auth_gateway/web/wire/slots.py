@@ -1,6 +1,6 @@
 """Slots, centres, thresholds."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import AwareDatetime, Field
@@ -224,8 +224,34 @@ class ThresholdPage(View):
     server_time: datetime
 
 
+class PolledDayView(View):
+    """How one day of a search is known: how many calls polling it again costs, and how old the oldest of its polls is.
+
+    `seenAt` is null where none was ever answered, `unseen` true where some were not.
+    """
+
+    date: date
+    polls: int
+    seen_at: datetime | None = None
+    unseen: bool
+
+    @classmethod
+    def of(cls, day: scheduling_pb2.PolledDay) -> "PolledDayView":
+        """From scheduling.v1.PolledDay."""
+        return cls(
+            date=date.fromisoformat(day.date),
+            polls=day.polls,
+            seen_at=optional_instant(day, "oldest_seen_at"),
+            unseen=day.unseen,
+        )
+
+
 class SlotPage(View):
-    """Slots, the age of what is known, and why some may be missing."""
+    """Slots, the age of what is known, and why some may be missing.
+
+    `seenAt` is of the oldest poll of all, `days` says it by day; `threshold` is of the first month, `thresholds` of each.
+    `pollsLeft`: calls that polling again may still spend within this minute.
+    """
 
     items: list[JudgedSlotView]
     next_cursor: str | None = None
@@ -233,4 +259,7 @@ class SlotPage(View):
     incomplete: bool = False
     incomplete_reason: str | None = None
     threshold: ThresholdView | None = None
+    thresholds: list[ThresholdView]
+    days: list[PolledDayView]
+    polls_left: int
     server_time: datetime
