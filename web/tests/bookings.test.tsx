@@ -125,6 +125,26 @@ describe("a booking", () => {
     await waitFor(() => expect(asked).toEqual([["b-1", { otherBookingId: "b-2" }, true]]));
   });
 
+  test("a day is read once for a swap, whatever changes meanwhile, and never for a pair that changed places [R-26]", async () => {
+    let reads = 0;
+    drawn = await draw("/reservations", "Réservations", undefined, (request) => {
+      if (new URL(request.url).pathname.endsWith("/swappable")) reads += 1;
+    });
+    const { client, server } = drawn;
+    server.use(http.post("*/api/v1/bookings/:id/swap", () => HttpResponse.json({ items: [] })));
+    const changed = () => client.invalidateQueries({ queryKey: ["bookings"] });
+    const user = userEvent.setup();
+    await user.click(await screen.findByRole("button", { name: /^Permuter Martin Léa/ }));
+    const dialog = await screen.findByRole("dialog");
+    await user.click(await within(dialog).findByRole("radio", { name: /Diallo Awa/ }));
+    await changed();
+    expect(reads).toBe(1);
+    await user.click(within(dialog).getByRole("button", { name: "Permuter" }));
+    await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+    await changed();
+    expect(reads).toBe(1);
+  });
+
   test("past bookings show what was done elsewhere and the result; results are counted [R-22] [R-31]", async () => {
     drawn = await draw("/reservations?onglet=passees", "Réservations");
     const user = userEvent.setup();

@@ -6,9 +6,11 @@ import type * as api from "./contract/types.ts";
 
 export type BookingFilter = "upcoming" | "to_confirm" | "past";
 
-export const bookings = (filter: BookingFilter, cursor: string | undefined) =>
+export const bookings = (filter: BookingFilter, cursor: string | undefined, candidate?: string) =>
   ask(() =>
-    rest.GET("/api/v1/bookings", { params: { query: { filter, ...(cursor ? { cursor } : {}) } } }),
+    rest.GET("/api/v1/bookings", {
+      params: { query: { filter, ...(candidate ? { candidate } : {}), ...(cursor ? { cursor } : {}) } },
+    }),
   ) as Promise<api.BookingPage>;
 
 export type CancelReason = "candidate_ill" | "not_ready" | "school" | "other";
@@ -60,6 +62,25 @@ export const bookingsQuery = (filter: BookingFilter) =>
     queryFn: ({ pageParam }) => bookings(filter, pageParam),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last) => last.nextCursor ?? undefined,
+  });
+
+/** One candidate's coming exams: one of a licence at most, so one page has them. */
+export const bookingsOfQuery = (candidateId: string) =>
+  queryOptions({
+    queryKey: [...keys.bookings, "of", candidateId],
+    queryFn: () => bookings("upcoming", undefined, candidateId),
+  });
+
+/** Not among the bookings that events make old, nor tried or read again by itself: each read spends a call of the school. */
+export const swappableQuery = (id: string, date: string) =>
+  queryOptions({
+    queryKey: [...keys.swappable, id, date],
+    queryFn: () => swappable(id, date),
+    staleTime: 30_000,
+    gcTime: 30_000,
+    retry: false,
+    refetchOnWindowFocus: false,
+    refetchOnReconnect: false,
   });
 
 export const resultsQuery = (fromMonth: string, toMonth: string) =>

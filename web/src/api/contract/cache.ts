@@ -10,6 +10,7 @@ export const keys = {
   basket: ["basket"],
   bookings: ["bookings"],
   results: ["bookings", "results"],
+  swappable: ["swappable"],
   candidates: ["candidates"],
   standings: ["standings"],
   thresholds: ["thresholds"],

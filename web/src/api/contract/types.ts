@@ -35,6 +35,8 @@ export type BareSlot = Schemas["SlotView"];
 /** Distance as the crow flies and estimated drive, from the school; absent where either place is not known. */
 export type Slot = Schemas["JudgedSlotView"];
 export type SlotPage = Schemas["SlotPage"];
+/** A day of a search: how old it is, and how many calls reading it again costs. */
+export type PolledDay = Schemas["PolledDayView"];
 
 export type LineState =
   | "asking"
@@ -58,6 +60,8 @@ export type ItemResult = Narrow<Schemas["ItemResultView"], { state: LineState }>
 export type GroupOutcome = Narrow<Schemas["GroupOutcomeView"], { group: Group; results: ItemResult[] }>;
 export type Booking = Line;
 export type BookingPage = Narrow<Schemas["BookingPage"], { items: Booking[] }>;
+/** What RdvPermis still lets be replaced, of exams of one month and licence. */
+export type Replacements = Schemas["MonthlyReplacementsView"];
 
 export type MandateState =
   | "draft"

@@ -4,8 +4,7 @@ import { t } from "@lingui/core/macro";
 import { Radio, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { swapBookings, swappable } from "../../api/bookings.ts";
-import { keys } from "../../api/contract/cache.ts";
+import { swapBookings, swappableQuery } from "../../api/bookings.ts";
 import type { Booking } from "../../api/contract/types.ts";
 import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
 import { Loaded } from "../../components/Loading.tsx";
@@ -28,16 +27,15 @@ export function SwapDialog({
   const refresh = useRefresh();
   const [day, setDay] = useState(dayOf(booking.slot.startsAt));
   const [other, setOther] = useState("");
-  const offered = useQuery({
-    queryKey: [...keys.bookings, "swappable", booking.id, day],
-    queryFn: () => swappable(booking.id, day),
-    enabled: opened && day !== "",
-    staleTime: 30_000,
-  });
   const swap = useAct(
     ({ id, otherId }: { id: string; otherId: string }, key: string) => swapBookings(id, otherId, key),
     { onSuccess: onClose, onSettled: refresh },
   );
+  // Each read costs a call: one for a day that is looked at, none for a pair that has changed places or is about to.
+  const offered = useQuery({
+    ...swappableQuery(booking.id, day),
+    enabled: opened && day !== "" && !swap.isPending && !swap.isSuccess,
+  });
   const chosen = offered.data?.items.find((one) => one.id === other);
   const otherWho = chosen?.candidate?.displayName ?? "";
   return (
