@@ -45,12 +45,17 @@ test("a school registers a candidate, holds two slots, names, validates and is n
     await page.getByRole("button", { name: "Retenir ces 2 créneaux" }).click();
     await expect(page.getByRole("heading", { name: "2 retenus" })).toBeVisible();
     await expect(page.locator(".rp-result").first()).toBeFocused();
+    await expect(page.getByRole("button", { name: /6 heures 10, .*, à vous$/ })).toBeVisible({ timeout: 1000 });
+    // One day is in view: a call for each of its centres.
+    await expect(
+      page.getByRole("button", { name: /^Regarder maintenant \(coûte \d+ appels?, reste \d+/ }),
+    ).toBeVisible();
   });
 
   await test.step("name one, give the other back, validate after review", async () => {
     await page.getByRole("link", { name: /Nommer les candidats/ }).click();
     await expect(page.getByRole("heading", { level: 1, name: "Panier" })).toBeFocused();
-    const group = page.getByRole("region", { name: "Demande 1" });
+    const group = page.getByRole("region", { name: /^Demande de / }).first();
     await expect(group.getByText(/reste 1\d min/)).toBeVisible();
     await group.getByRole("button", { name: /Rendre .*06:42/ }).click();
     await expect(page.getByRole("button", { name: "Garder" })).toBeFocused();
@@ -128,4 +133,5 @@ test("five slots cannot be chosen for one request [R-14]", async ({ school: page
   await expect(choosable.nth(4)).toBeVisible();
   for (let count = 0; count < 5; count += 1) await choosable.first().click();
   await expect(page.getByText("4 choisis sur 4")).toBeVisible();
+  await expect(page.getByText(/08:18 .* n'est pas choisi : au plus 4 créneaux par demande/)).toBeVisible();
 });

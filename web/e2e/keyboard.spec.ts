@@ -34,7 +34,8 @@ test("hold, name and validate by keyboard alone; another window follows it witho
   await page.keyboard.press("p");
   await expect(page.getByRole("heading", { level: 1, name: "Panier" })).toBeFocused();
   const picker = page
-    .getByRole("region", { name: "Demande 1" })
+    .getByRole("region", { name: /^Demande de / })
+    .first()
     .getByLabel(/^Candidat, .*06:10/)
     .first();
   await picker.focus();
@@ -42,7 +43,12 @@ test("hold, name and validate by keyboard alone; another window follows it witho
   await expect(page.getByRole("option", { name: person.lastName })).toBeVisible();
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
-  await expect(page.getByRole("region", { name: "Demande 1" }).getByText("Demande envoyée…")).toHaveCount(0);
+  await expect(
+    page
+      .getByRole("region", { name: /^Demande de / })
+      .first()
+      .getByText("Demande envoyée…"),
+  ).toHaveCount(0);
   // The toast, not the live region that has the same text.
   await expect(page.locator("span").filter({ hasText: /est sur cette ligne/ })).toBeVisible();
   await page.keyboard.press("Control+Enter");

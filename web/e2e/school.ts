@@ -15,21 +15,21 @@ export function sandboxUrl(baseURL: string): string {
   return url.origin;
 }
 
-export async function signIn(page: Page, path = "/"): Promise<void> {
+export async function signIn(page: Page, path = "/", username = USERNAME): Promise<void> {
   await page.goto(path);
-  await signInHere(page);
+  await signInHere(page, username);
 }
 
 /** From our page that asks for it, back to it. */
-export async function signInHere(page: Page): Promise<void> {
+export async function signInHere(page: Page, username = USERNAME): Promise<void> {
   await page.getByRole("link", { name: "Se connecter avec RdvPermis" }).click();
-  await typePassword(page);
+  await typePassword(page, username);
   await expect(page.getByRole("navigation", { name: "Pages" }).first()).toBeVisible();
 }
 
 /** At RdvPermis' own form. */
-export async function typePassword(page: Page): Promise<void> {
-  await page.locator("[name=username]").fill(USERNAME);
+export async function typePassword(page: Page, username = USERNAME): Promise<void> {
+  await page.locator("[name=username]").fill(username);
   await page.locator("[name=password]").fill(PASSWORD);
   await page.locator("[name=password]").press("Enter");
 }
@@ -103,6 +103,16 @@ export class Sandbox {
     return this.#post("/slots/publish", { centre: `ce-${DEPARTMENT}-1`, date: day, starts });
   }
 
+  /** RdvPermis' next answer to this call is cut before anything is done. */
+  async cutOnce(method: string, path: string): Promise<void> {
+    await this.#post("/faults", [{ kind: "cut_before", method, path, count: 1 }]);
+  }
+
+  /** No faults any more. */
+  async mend(): Promise<void> {
+    expect((await this.#request.delete(`${this.#url}/faults`)).ok()).toBe(true);
+  }
+
   /** Another school books it now. */
   async rivalTakes(slot: string): Promise<void> {
     await this.#post("/rivals/take", { slot });
@@ -148,27 +158,37 @@ export const test = base.extend<Fixtures>({
 
 export { expect } from "@playwright/test";
 
-/** Registers a person and gets their mandate, over the API: for journeys that are about something else. */
-export async function registered(page: Page, sandbox: Sandbox): Promise<Person> {
-  const person = await sandbox.person();
+/** An act over the API, as the signed-in person; asked again while the school's calls of this minute are spent, as the answer says. */
+export async function act<T = { id: string }>(page: Page, path: string, data?: unknown): Promise<T> {
   const session = await page.request.get("/auth/session");
   const { csrfToken } = (await session.json()) as { csrfToken: string };
-  const post = async (path: string, data?: unknown) => {
-    const headers = { "X-CSRF-Token": csrfToken, "Idempotency-Key": randomUUID(), Origin: new URL(page.url()).origin };
-    let made = { id: "" };
-    // The school's calls of this minute may be spent: then it is asked again, as the answer says.
-    await expect(async () => {
-      const answer = await page.request.post(path, { headers, ...(data === undefined ? {} : { data }) });
-      expect(answer.ok(), `${path}: ${answer.status()} ${await answer.text()}`).toBe(true);
-      made = (await answer.json()) as { id: string };
-    }).toPass({ timeout: 90_000 });
-    return made;
-  };
-  const candidate = await post("/api/v1/candidates", person);
-  const mandate = await post("/api/v1/mandates", { candidateId: candidate.id, category: "B", gearbox: "manual" });
+  const headers = { "X-CSRF-Token": csrfToken, "Idempotency-Key": randomUUID(), Origin: new URL(page.url()).origin };
+  let made: T | undefined;
+  await expect(async () => {
+    const answer = await page.request.post(path, { headers, ...(data === undefined ? {} : { data }) });
+    expect(answer.ok(), `${path}: ${answer.status()} ${await answer.text()}`).toBe(true);
+    made = (await answer.json()) as T;
+  }).toPass({ timeout: 90_000 });
+  return made as T;
+}
+
+/** Registers a person and gets their mandate, over the API: for journeys that are about something else. `id`: the candidate's. */
+export async function registered(page: Page, sandbox: Sandbox): Promise<Person & { id: string }> {
+  const person = await sandbox.person();
+  const { id } = await act(page, "/api/v1/candidates", person);
+  const mandate = await act(page, "/api/v1/mandates", { candidateId: id, category: "B", gearbox: "manual" });
   await sandbox.acceptMandates();
-  await post(`/api/v1/mandates/${mandate.id}/refresh`);
-  return person;
+  await act(page, `/api/v1/mandates/${mandate.id}/refresh`);
+  return { ...person, id };
+}
+
+/** Holds slots and validates them, over the API; each candidate on one. */
+export async function booked(page: Page, lines: { slotId: string; candidateId: string }[]): Promise<void> {
+  const { group } = await act<{ group: { id: string } }>(page, "/api/v1/basket/items", { items: lines });
+  const validated = await act<{ results: { state: string }[] }>(page, "/api/v1/basket/validation", {
+    groupId: group.id,
+  });
+  expect(validated.results.map(({ state }) => state)).toEqual(lines.map(() => "booked"));
 }
 
 /** A working day some weeks ahead, "2026-12-09": late enough for every rule about notice. */

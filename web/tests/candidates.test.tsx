@@ -38,14 +38,58 @@ describe("whether a candidate may be booked", () => {
     const card = await screen.findByRole("region", { name: "Réservation possible ?" });
     // The answer has come once the skeleton is gone.
     await vi.waitFor(() => expect(card.querySelector("[aria-busy=true]")).toBeNull());
-    expect(card.textContent).not.toMatch(/rien ne l'empêche/);
+    expect(card.textContent).not.toMatch(/oui/);
     expect(card.textContent).toMatch(/pas encore/);
   });
 
-  test("with an active mandate and no penalty a booking is possible", async () => {
+  test("with an active mandate and no penalty a booking is possible, as far as the page looked", async () => {
     drawn = await draw("/candidats/k-9", "Martim Léa", schoolOf([makeMandate("k-9")]));
     const card = await screen.findByRole("region", { name: "Réservation possible ?" });
-    expect(await within(card).findByText("rien ne l'empêche")).toBeTruthy();
+    expect(await within(card).findByText("oui, selon le créneau")).toBeTruthy();
+    expect(card.textContent).toMatch(/Vérifié ici : mandat, pénalités, réservations et panier/);
+  });
+
+  test("who is booked is not offered again, and nothing is said where the bookings cannot be read [R-29]", async () => {
+    const world = schoolOf([makeMandate("k-9")]);
+    const [booking] = world.bookings.upcoming;
+    if (!booking) throw new Error("nothing booked");
+    booking.candidate = { id: "k-9", displayName: "Martim Léa" };
+    drawn = await draw("/candidats/k-9", "Martim Léa", world);
+    const card = await screen.findByRole("region", { name: "Réservation possible ?" });
+    expect(await within(card).findByText("déjà réservé")).toBeTruthy();
+    expect(card.textContent).toMatch(/Examen déjà réservé : .*Rungis|Examen déjà réservé : .*(Créteil|Maisons-Alfort)/);
+    drawn.server.close();
+    cleanup();
+    drawn = await draw("/candidats", "Candidats", world);
+    drawn.server.use(http.get("*/api/v1/bookings", () => HttpResponse.json({ code: "FORBIDDEN" }, { status: 403 })));
+    const user = userEvent.setup();
+    await user.click(await screen.findByRole("link", { name: /Martim Léa/ }));
+    const unread = await screen.findByRole("region", { name: "Réservation possible ?" });
+    expect(await within(unread).findByText(/Votre rôle ne le permet pas/)).toBeTruthy();
+    expect(unread.textContent).not.toMatch(/oui|Vérifié/);
+  });
+});
+
+describe("giving a mandate back", () => {
+  test("names the exam that stays booked, and what can still be done with it [R-05]", async () => {
+    const world = schoolOf([makeMandate("k-9")]);
+    const [booking] = world.bookings.upcoming;
+    if (!booking) throw new Error("nothing booked");
+    booking.candidate = { id: "k-9", displayName: "Martim Léa" };
+    drawn = await draw("/candidats/k-9", "Martim Léa", world);
+    const user = userEvent.setup();
+    await user.click(await screen.findByRole("button", { name: /^Rendre le mandat/ }));
+    const dialog = await screen.findByRole("dialog");
+    expect(await within(dialog).findByText(/^Un examen reste réservé : /)).toBeTruthy();
+    expect(dialog.textContent).toMatch(/Rendre le mandat ne l'annule pas/);
+  });
+
+  test("says so where none is booked", async () => {
+    drawn = await draw("/candidats/k-9", "Martim Léa", schoolOf([makeMandate("k-9")]));
+    const user = userEvent.setup();
+    await user.click(await screen.findByRole("button", { name: /^Rendre le mandat/ }));
+    const dialog = await screen.findByRole("dialog");
+    expect(await within(dialog).findByText("Aucun examen n'est réservé pour ce permis.")).toBeTruthy();
   });
 });
 

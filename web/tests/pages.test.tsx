@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { areaText, causeText } from "../src/pages/journal/details.ts";
 import { placeOf } from "../src/pages/messages/Messages.tsx";
 import { setChoice } from "../src/pages/slots/choice.ts";
-import { makeWorld } from "./mock/world.ts";
+import { iso, makeWorld } from "./mock/world.ts";
 import { type Drawn, draw } from "./school.tsx";
 import { hand } from "./trusted-event.ts";
 
@@ -71,12 +71,30 @@ describe("an address that is wrong in one part", () => {
 describe("the basket", () => {
   test("an unnamed line blocks validation and shows why, the button stays reachable [R-30]", async () => {
     drawn = await draw("/panier", "Panier");
-    const group = await screen.findByRole("region", { name: "Demande 1" });
+    const [group] = await screen.findAllByRole("region", { name: /^Demande de / });
+    if (!group) throw new Error("no group");
     const button = within(group).getByRole("button", { name: "Valider 2 réservations" });
     expect(button.getAttribute("aria-disabled")).toBe("true");
     expect(within(group).getByText("1 ligne sans candidat : nommez-le.")).toBeTruthy();
     button.focus();
     expect(document.activeElement).toBe(button);
+  });
+
+  test("a request keeps its name when another comes before it", async () => {
+    drawn = await draw("/panier", "Panier");
+    const titles = async () =>
+      (await screen.findAllByRole("heading", { level: 2, name: /^Demande de / })).map((one) => one.textContent);
+    const before = await titles();
+    const [first] = drawn.world.basket.groups;
+    if (!first) throw new Error("no group");
+    drawn.world.basket.groups.unshift({
+      ...first,
+      id: "newer",
+      createdAt: iso(-5000),
+      lines: first.lines.map((line) => ({ ...line, id: `n-${line.id}` })),
+    });
+    await drawn.client.invalidateQueries({ queryKey: ["basket"] });
+    await waitFor(async () => expect((await titles()).slice(1)).toEqual(before));
   });
 
   test("an unknown outcome shows since when, and offers nothing to press [R-16]", async () => {
@@ -123,6 +141,35 @@ describe("holding", () => {
     await waitFor(() => expect(keys).toHaveLength(2));
     expect(keys[0]).toBeTruthy();
     expect(keys[1]).toBe(keys[0]);
+  });
+
+  test("a slot that RdvPermis granted is ours at once, however late the slots are read again [R-16]", async () => {
+    drawn = await draw("/creneaux?vue=liste", "Créneaux");
+    const user = userEvent.setup();
+    const [first] = await screen.findAllByRole("button", { name: /ouvert$/ });
+    if (!first) throw new Error("nothing open");
+    const name = first.getAttribute("aria-label")?.replace(/, choisir, ouvert$/, "") ?? "";
+    // From here on neither the slots nor the basket are read again.
+    drawn.server.use(
+      http.get("*/api/v1/slots", () => new Promise<never>(() => undefined)),
+      http.get("*/api/v1/basket", () => new Promise<never>(() => undefined)),
+    );
+    await user.click(first);
+    await user.click(screen.getByRole("button", { name: "Retenir ce créneau" }));
+    expect(await screen.findByRole("button", { name: `Pourquoi ? ${name}, à vous` })).toBeTruthy();
+    expect(screen.queryByRole("button", { name: `${name}, choisir, ouvert` })).toBeNull();
+  });
+
+  test("a fifth choice is refused where the eye is, until the choice changes [R-14]", async () => {
+    drawn = await draw("/creneaux?vue=liste", "Créneaux");
+    const user = userEvent.setup();
+    const open = await screen.findAllByRole("button", { name: /ouvert$/ });
+    for (const slot of open.slice(0, 5)) await user.click(slot);
+    const bar = screen.getByRole("region", { name: "Créneaux choisis" });
+    expect(within(bar).getByText("4 choisis sur 4")).toBeTruthy();
+    expect(within(bar).getByText(/n'est pas choisi : au plus 4 créneaux par demande/)).toBeTruthy();
+    await user.click(open[0] as HTMLElement);
+    expect(within(bar).queryByText(/n'est pas choisi/)).toBeNull();
   });
 
   test("an event that is not trusted sends nothing [R-20]", async () => {
@@ -190,6 +237,20 @@ describe("around the pages", () => {
     expect(screen.getByText("Reste 4 aujourd'hui")).toBeTruthy();
     expect(screen.getByText("4 ce mois-ci, sur 13")).toBeTruthy();
     expect(screen.getByText(/Plafond du moment atteint\. Il remonte le/)).toBeTruthy();
+  });
+
+  test("a school that counts no trainer has an unknown threshold, not one that is reached three times [R-10]", async () => {
+    const world = makeWorld();
+    const [one] = world.thresholds;
+    if (!one) throw new Error("no threshold");
+    const nobody = { limit: 0, pacedLimit: 0, ownLimit: null, rdvpermisLimit: 0, fte: 0, fteSource: "unknown" };
+    const figures = { taken: 0, held: 0, elsewhere: 0, left: 0, leftToday: 0, difference: null };
+    world.thresholds = ["2026-11", "2026-12", "2027-01"].map((month) => ({ ...one, ...nobody, ...figures, month }));
+    drawn = await draw("/seuils", "Seuils", world);
+    expect(await screen.findByText(/Seuil inconnu : aucun formateur n'est compté/)).toBeTruthy();
+    expect(screen.getByRole("link", { name: "Déclarez vos heures" }).getAttribute("href")).toMatch(/heures/);
+    expect(screen.getAllByText("Seuil inconnu")).toHaveLength(3);
+    expect(screen.queryByText(/atteint/)).toBeNull();
   });
 
   test("ours and RdvPermis' figure are both shown, and which one counts; a coming rule is announced [R-10] [R-24]", async () => {

@@ -237,9 +237,4 @@ describe("what keeps a candidate from booking [R-21]", () => {
     await user.click(within(dialog).getByRole("button", { name: "Approuver" }));
     expect(await screen.findByText("levée")).toBeTruthy();
   });
-
-  test("without a restriction the card shows that nothing prevents a booking", async () => {
-    drawn = await draw("/candidats/k-1", "Martin Léa");
-    expect(await screen.findByText("rien ne l'empêche")).toBeTruthy();
-  });
 });

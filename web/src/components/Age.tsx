@@ -3,7 +3,8 @@ import { t } from "@lingui/core/macro";
 import { duration } from "../time/format.ts";
 import { useNow } from "../time/now.ts";
 
-const OLD = 60;
+/** Seconds. */
+export const OLD = 60;
 
 export function Age({ seenAt }: { seenAt: string | null | undefined }) {
   const now = useNow();

@@ -3,12 +3,12 @@ import { t } from "@lingui/core/macro";
 import { Link } from "@tanstack/react-router";
 import type { Need } from "../api/contract/types.ts";
 import { needText, remedyText } from "../rules/answers/remedies.ts";
-import { ruleName } from "../rules/answers/verdicts.ts";
+import { ruleName, telling } from "../rules/answers/verdicts.ts";
 
 export function Needs({ needs }: { needs: readonly Need[] }) {
   return (
     <ul className="rp-plain-list">
-      {needs.map((need) => (
+      {telling(needs).map((need) => (
         <li key={`${need.rule}/${JSON.stringify(need.facts)}`}>
           {needText(need)} <Remedy need={need} />{" "}
           <span className="rp-small rp-muted">
@@ -27,6 +27,11 @@ function Remedy({ need }: { need: Need }) {
     case "ask_mandate":
       return <Link to="/candidats">{text}</Link>;
     case "declare_trainers":
+      return (
+        <Link to="/equipe" search={need.rule === "R-THRESHOLD" ? { onglet: "heures" } : {}}>
+          {text}
+        </Link>
+      );
     case "renew_licence":
       return <Link to="/equipe">{text}</Link>;
     case "see_bookings":

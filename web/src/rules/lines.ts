@@ -1,6 +1,8 @@
 /** The lines of all the school's groups: their number in words, whom they name, when the first of them expires. */
 import { plural } from "@lingui/core/macro";
-import type { Basket, Group, LineState } from "../api/contract/types.ts";
+import type { Basket, Group, LineState, Slot } from "../api/contract/types.ts";
+
+const LIVING: readonly LineState[] = ["asking", "held", "confirming"];
 
 /** "2 retenus, 1 refusé, 1 en attente": one result per line, its summary above (rule 2). */
 export function summary(lines: readonly { readonly state: LineState }[]): string {
@@ -21,12 +23,16 @@ export function summary(lines: readonly { readonly state: LineState }[]): string
     .join(", ");
 }
 
+/** Whether RdvPermis has, or may have, something of it in a basket. */
+export function isLiving(group: Group): boolean {
+  return group.lines.some((line) => LIVING.includes(line.state));
+}
+
 /** Candidates already standing on a living line of any group. */
 export function namedIn(groups: readonly Group[]): string[] {
-  const living = ["asking", "held", "confirming"];
   return groups
     .flatMap((group) => group.lines)
-    .flatMap((line) => (line.candidate && living.includes(line.state) ? [line.candidate.id] : []));
+    .flatMap((line) => (line.candidate && LIVING.includes(line.state) ? [line.candidate.id] : []));
 }
 
 /** The first deadline among groups that still hold something; undefined when nothing runs. */
@@ -38,4 +44,24 @@ export function nextDeadline(basket: Basket | undefined): { expiresAt: string; h
   if (!first?.expiresAt) return undefined;
   const held = running.flatMap((group) => group.lines).filter((line) => line.state === "held").length;
   return { expiresAt: first.expiresAt, held };
+}
+
+/** Slots that the basket has: `ours` by RdvPermis' answer, `asked` while that is not known. */
+export function inBasket(basket: Basket | undefined): { ours: ReadonlySet<string>; asked: ReadonlySet<string> } {
+  const lines = basket?.groups.flatMap((group) => group.lines) ?? [];
+  const ids = (...states: LineState[]) =>
+    new Set(lines.filter((line) => states.includes(line.state)).map((line) => line.slot.id));
+  return { ours: ids("held", "confirming"), asked: ids("asking") };
+}
+
+/** Slots as the basket knows them: it hears RdvPermis' answer seconds before the slots are read again. */
+export function withBasket(slots: readonly Slot[], ours: ReadonlySet<string>): readonly Slot[] {
+  if (ours.size === 0) return slots;
+  return slots.map((slot) => (ours.has(slot.id) ? { ...slot, status: "ours", allowed: false } : slot));
+}
+
+/** The basket with the answer to a hold in it, newest first; without a line that lives there is nothing to add. */
+export function withGroup(basket: Basket, group: Group): Basket {
+  if (!isLiving(group)) return basket;
+  return { ...basket, groups: [group, ...basket.groups.filter((one) => one.id !== group.id)] };
 }

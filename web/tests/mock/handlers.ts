@@ -3,7 +3,7 @@ import { HttpResponse, http } from "msw";
 import type { Line } from "../../src/api/contract/types.ts";
 import { makeJournal } from "./journal.ts";
 import { schoolHandlers } from "./school-handlers.ts";
-import { GONE, iso, makeLine, makeMandate, type World } from "./world.ts";
+import { GONE, iso, makeLine, makeMandate, month, type World } from "./world.ts";
 
 export function handlers(world: World) {
   const journal = makeJournal(8);
@@ -85,6 +85,9 @@ export function handlers(world: World) {
         incomplete: false,
         incompleteReason: null,
         threshold: world.thresholds[0] ?? null,
+        thresholds: world.thresholds.slice(0, 1).flatMap((one) => [0, 1, 2].map((n) => ({ ...one, month: month(n) }))),
+        days: world.days,
+        pollsLeft: 120,
         serverTime: iso(),
       }),
     ),
@@ -140,11 +143,16 @@ export function handlers(world: World) {
       return HttpResponse.json(outcome(group));
     }),
     http.get("*/api/v1/bookings", ({ request }) => {
-      const filter = new URL(request.url).searchParams.get("filter") as keyof World["bookings"] | null;
+      const query = new URL(request.url).searchParams;
+      const all = world.bookings[(query.get("filter") as keyof World["bookings"] | null) ?? "upcoming"];
+      const whose = query.get("candidate");
+      const items = whose ? all.filter((one) => one.candidate?.id === whose) : all;
+      const months = [...new Set(items.map(({ slot }) => slot.startsAt.slice(0, 7)))];
       return HttpResponse.json({
-        items: world.bookings[filter ?? "upcoming"],
+        items,
         nextCursor: null,
         replacements: { left: 3, perMonth: 5 },
+        replacementsByMonth: months.map((one) => ({ category: "B", month: one, left: 3, perMonth: 5 })),
         serverTime: iso(),
       });
     }),

@@ -18,6 +18,7 @@ import type {
   OwnGrant,
   OwnSession,
   Parameter,
+  PolledDay,
   ResultCount,
   SavedSearch,
   School,
@@ -128,6 +129,17 @@ export function makeSlots(): Slot[] {
   return slots;
 }
 
+/** Four weeks: working days read seconds ago, the empty ones minutes ago. */
+export function makeDays(): PolledDay[] {
+  const first = todayInParis(Date.now());
+  return Array.from({ length: 28 }, (_, offset) => {
+    const date = addDays(first, offset);
+    const weekday = new Date(`${date}T00:00Z`).getUTCDay();
+    const off = weekday === 0 || weekday === 6;
+    return { date, polls: 3, seenAt: iso(off ? -25 * MINUTE : -8000), unseen: false };
+  });
+}
+
 export function makeMandate(candidateId: string, over: Partial<Mandate> = {}): Mandate {
   return {
     id: `m-${candidateId}`,
@@ -204,6 +216,7 @@ export interface World {
   ownGrant: OwnGrant;
   background: BackgroundWork;
   slots: Slot[];
+  days: PolledDay[];
   candidates: Candidate[];
   basket: Basket;
   bookings: Record<"upcoming" | "to_confirm" | "past", Booking[]>;
@@ -224,7 +237,7 @@ export interface World {
   results: ResultCount[];
 }
 
-function month(offset: number): string {
+export function month(offset: number): string {
   const date = new Date(`${todayInParis(Date.now()).slice(0, 7)}-15T00:00Z`);
   date.setUTCMonth(date.getUTCMonth() + offset);
   return date.toISOString().slice(0, 7);
@@ -479,6 +492,7 @@ export function makeWorld(): World {
       serverTime: iso(),
     },
     slots,
+    days: makeDays(),
     candidates,
     basket: {
       serverTime: iso(),

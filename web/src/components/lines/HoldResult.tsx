@@ -2,7 +2,7 @@
 import { t } from "@lingui/core/macro";
 import { Link } from "@tanstack/react-router";
 import type { BareSlot, GroupOutcome } from "../../api/contract/types.ts";
-import { refusalText, unknownOutcome } from "../../rules/answers/refusals.ts";
+import { lineRefusalText, unknownOutcome } from "../../rules/answers/refusals.ts";
 import { summary } from "../../rules/lines.ts";
 import { examShort } from "../../time/format.ts";
 import { Notice, ReasonDetails } from "../Notice.tsx";
@@ -32,7 +32,7 @@ export function HoldResult({ outcome, asked }: { outcome: GroupOutcome; asked: r
               {state === "asking" ? <span>{unknownOutcome()}</span> : null}
               {problem ? (
                 <>
-                  <span>{refusalText(problem)}</span>
+                  <span>{lineRefusalText(state, problem)}</span>
                   <span className="rp-row">
                     {slot ? <NearestLink slot={slot} /> : null}
                     <ReasonDetails reason={problem} />

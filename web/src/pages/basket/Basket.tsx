@@ -7,7 +7,7 @@ import { basketQuery } from "../../api/basket.ts";
 import type { Basket, GroupOutcome } from "../../api/contract/types.ts";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
-import { namedIn } from "../../rules/lines.ts";
+import { isLiving, namedIn } from "../../rules/lines.ts";
 import { GroupCard } from "./GroupCard.tsx";
 import { Validated } from "./Validated.tsx";
 import "./basket.css";
@@ -27,13 +27,30 @@ export function BasketPage() {
 }
 
 function Groups({ basket, onValidated }: { basket: Basket; onValidated: (outcome: GroupOutcome) => void }) {
-  if (basket.groups.length === 0) {
-    return (
-      <Empty title={t`Votre panier est vide`} action={<Link to="/creneaux">{t`Chercher des créneaux`}</Link>}>
-        {t`Un créneau retenu y reste le temps que RdvPermis accorde, pour nommer le candidat et valider.`}
-      </Empty>
-    );
-  }
+  const living = basket.groups.filter(isLiving);
+  const ended = basket.groups.filter((group) => !isLiving(group));
+  return (
+    <>
+      {living.length === 0 ? (
+        <Empty title={t`Votre panier est vide`} action={<Link to="/creneaux">{t`Chercher des créneaux`}</Link>}>
+          {t`Un créneau retenu y reste le temps que RdvPermis accorde, pour nommer le candidat et valider.`}
+        </Empty>
+      ) : (
+        <Living basket={{ ...basket, groups: living }} onValidated={onValidated} />
+      )}
+      {ended.length > 0 ? (
+        <>
+          <p className="rp-muted">{t`Terminées depuis moins d'une heure : il n'en reste rien dans le panier.`}</p>
+          {ended.map((group) => (
+            <GroupCard key={group.id} group={group} named={[]} main={false} onValidated={onValidated} />
+          ))}
+        </>
+      ) : null}
+    </>
+  );
+}
+
+function Living({ basket, onValidated }: { basket: Basket; onValidated: (outcome: GroupOutcome) => void }) {
   const used = basket.groups
     .flatMap((group) => group.lines)
     .filter((line) => ["asking", "held", "confirming"].includes(line.state)).length;
@@ -46,14 +63,7 @@ function Groups({ basket, onValidated }: { basket: Basket; onValidated: (outcome
         {t`Au plus quatre créneaux par demande ; chaque demande est validée à part.`}
       </p>
       {basket.groups.map((group, index) => (
-        <GroupCard
-          key={group.id}
-          group={group}
-          number={index + 1}
-          named={named}
-          main={index === 0}
-          onValidated={onValidated}
-        />
+        <GroupCard key={group.id} group={group} named={named} main={index === 0} onValidated={onValidated} />
       ))}
     </>
   );

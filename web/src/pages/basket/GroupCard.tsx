@@ -10,7 +10,7 @@ import { Countdown, useSecondsLeft } from "../../components/Countdown.tsx";
 import { Notice, ProblemNotice } from "../../components/Notice.tsx";
 import { useAct } from "../../live/act.ts";
 import { summary } from "../../rules/lines.ts";
-import { clockTime, examSentence } from "../../time/format.ts";
+import { clockSeconds, clockTime, examSentence } from "../../time/format.ts";
 import { Conflicts } from "./Conflicts.tsx";
 import { LineRow } from "./LineRow.tsx";
 
@@ -30,13 +30,11 @@ export function blockedBecause(group: Group): string | undefined {
 
 export function GroupCard({
   group,
-  number,
   named,
   main,
   onValidated,
 }: {
   group: Group;
-  number: number;
   named: readonly string[];
   main: boolean;
   onValidated: (outcome: GroupOutcome) => void;
@@ -57,7 +55,8 @@ export function GroupCard({
         ),
       ),
   });
-  const title = t`Demande ${number}`;
+  // By its hour, which stays the same in every tab and whatever comes before or after it.
+  const title = group.createdAt ? t`Demande de ${clockSeconds(group.createdAt)}` : t`Demande`;
   return (
     <section className="rp-card" aria-label={title}>
       <div className="rp-row rp-row--between">

@@ -15,7 +15,7 @@ import { LineStatus } from "../../components/StatusMark.tsx";
 import { useAct } from "../../live/act.ts";
 import { useOnline } from "../../live/online.ts";
 import { toast } from "../../live/toast.ts";
-import { refusalText, unknownOutcome } from "../../rules/answers/refusals.ts";
+import { lineRefusalText, unknownOutcome } from "../../rules/answers/refusals.ts";
 import { serverClock } from "../../time/clock.ts";
 import { clockTime, duration, examSentence, examShort } from "../../time/format.ts";
 import { useSecondsSince } from "../../time/since.ts";
@@ -90,7 +90,7 @@ export function LineRow({ line, named }: { line: Line; named: readonly string[] 
         <Waiting line={line} />
         {line.reason ? (
           <>
-            <span>{refusalText(line.reason)}</span>
+            <span>{lineRefusalText(line.state, line.reason)}</span>
             <ReasonDetails reason={line.reason} />
           </>
         ) : line.state === "expired" ? (

@@ -5,7 +5,7 @@ import { useEffect, useRef } from "react";
 import type { GroupOutcome, Line } from "../../api/contract/types.ts";
 import { Notice } from "../../components/Notice.tsx";
 import { LineStatus } from "../../components/StatusMark.tsx";
-import { refusalText, unknownOutcome } from "../../rules/answers/refusals.ts";
+import { lineRefusalText, unknownOutcome } from "../../rules/answers/refusals.ts";
 import { summary } from "../../rules/lines.ts";
 import { examShort } from "../../time/format.ts";
 
@@ -15,7 +15,7 @@ function outcomeText(line: Line): string {
     const name = line.candidate?.displayName ?? "";
     return t`Réservé pour ${name}. Le candidat est prévenu.`;
   }
-  if (line.reason) return refusalText(line.reason);
+  if (line.reason) return lineRefusalText(line.state, line.reason);
   return line.state === "confirming" || line.state === "asking" ? unknownOutcome() : "";
 }
 

@@ -2,7 +2,7 @@ import { t } from "@lingui/core/macro";
 import { Button } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
-import type { Booking, BookingPage } from "../../api/contract/types.ts";
+import type { Booking, Replacements } from "../../api/contract/types.ts";
 import { ReasonDetails } from "../../components/Notice.tsx";
 import { LineStatus, StatusMark } from "../../components/StatusMark.tsx";
 import { refusalText, unknownOutcome } from "../../rules/answers/refusals.ts";
@@ -19,7 +19,8 @@ export function BookingRow({
 }: {
   booking: Booking;
   editable: boolean;
-  allowance: BookingPage["replacements"];
+  /** Of the exam's month; undefined where it is not known. */
+  allowance: Replacements | undefined;
 }) {
   const [open, setOpen] = useState<"cancel" | "replace" | "swap">();
   const seconds = useSecondsSince(booking.since);

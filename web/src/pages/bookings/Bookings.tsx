@@ -6,8 +6,10 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import type { BookingFilter } from "../../api/bookings.ts";
 import { bookingsQuery } from "../../api/bookings.ts";
+import type { Booking, BookingPage, Replacements } from "../../api/contract/types.ts";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
+import { monthLong } from "../../time/format.ts";
 import { BookingRow } from "./BookingRow.tsx";
 import { Results } from "./Results.tsx";
 import "./bookings.css";
@@ -65,6 +67,20 @@ function emptyText(filter: BookingFilter): { title: string; text: string } {
   }
 }
 
+/** RdvPermis counts replacements by the exam's month and licence: of those that are listed, each once. */
+function allowancesOf(pages: readonly BookingPage[]): Replacements[] {
+  const known = pages.flatMap((page) => page.replacementsByMonth);
+  return [...new Map(known.map((one) => [`${one.month}/${one.category}`, one])).values()];
+}
+
+function isFor({ month, category }: Replacements, { slot }: Booking): boolean {
+  return slot.category === category && slot.startsAt.startsWith(month);
+}
+
+function allowanceText({ month, category, left, perMonth }: Replacements): string {
+  return t`${monthLong(month)}, permis ${category}, reste ${left} sur ${perMonth}`;
+}
+
 function Listing({ filter }: { filter: BookingFilter }) {
   const query = useInfiniteQuery(bookingsQuery(filter));
   const empty = emptyText(filter);
@@ -73,7 +89,7 @@ function Listing({ filter }: { filter: BookingFilter }) {
       <Loaded query={query} rows={5} height={56}>
         {(data) => {
           const items = data.pages.flatMap((page) => page.items);
-          const allowance = data.pages[0]?.replacements ?? null;
+          const allowances = allowancesOf(data.pages);
           if (items.length === 0) {
             return (
               <Empty title={empty.title} action={<Link to="/creneaux">{t`Chercher des créneaux`}</Link>}>
@@ -83,8 +99,10 @@ function Listing({ filter }: { filter: BookingFilter }) {
           }
           return (
             <>
-              {allowance ? (
-                <p className="rp-muted">{t`Remplacements : reste ${allowance.left} sur ${allowance.perMonth} ce mois-ci`}</p>
+              {allowances.length > 0 ? (
+                <p className="rp-muted">
+                  {t`Remplacements :`} {allowances.map(allowanceText).join(" · ")}
+                </p>
               ) : null}
               <ul className="rp-bookings">
                 {items.map((booking) => (
@@ -92,7 +110,7 @@ function Listing({ filter }: { filter: BookingFilter }) {
                     key={booking.id}
                     booking={booking}
                     editable={filter === "upcoming"}
-                    allowance={allowance}
+                    allowance={allowances.find((one) => isFor(one, booking))}
                   />
                 ))}
               </ul>

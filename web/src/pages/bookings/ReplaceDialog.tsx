@@ -3,11 +3,11 @@
 import { t } from "@lingui/core/macro";
 import { useState } from "react";
 import { replaceCandidate } from "../../api/bookings.ts";
-import type { Booking, BookingPage, CandidateName } from "../../api/contract/types.ts";
+import type { Booking, CandidateName, Replacements } from "../../api/contract/types.ts";
 import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
 import { CandidatePicker } from "../../components/candidates/CandidatePicker.tsx";
 import { useAct } from "../../live/act.ts";
-import { examSentence } from "../../time/format.ts";
+import { examSentence, monthLong } from "../../time/format.ts";
 import { useRefresh } from "./refresh.ts";
 
 export function ReplaceDialog({
@@ -19,7 +19,7 @@ export function ReplaceDialog({
 }: {
   booking: Booking;
   who: string;
-  allowance: BookingPage["replacements"];
+  allowance: Replacements | undefined;
   opened: boolean;
   onClose: () => void;
 }) {
@@ -29,6 +29,7 @@ export function ReplaceDialog({
     ({ id, candidateId }: { id: string; candidateId: string }, key: string) => replaceCandidate(id, candidateId, key),
     { onSuccess: onClose, onSettled: refresh },
   );
+  const month = monthLong(booking.slot.startsAt);
   return (
     <ConfirmDialog
       opened={opened}
@@ -38,7 +39,7 @@ export function ReplaceDialog({
       busy={replace.isPending}
       blocked={
         allowance?.left === 0
-          ? t`Plus de remplacement ce mois-ci.`
+          ? t`Plus de remplacement pour les examens de ${month}.`
           : next
             ? undefined
             : t`Choisissez d'abord le nouveau candidat.`
@@ -61,7 +62,7 @@ export function ReplaceDialog({
       />
       <p>
         {t`${who} perd cette date. RdvPermis prévient les deux candidats.`}{" "}
-        {allowance ? t`Remplacements : reste ${allowance.left} sur ${allowance.perMonth} ce mois-ci.` : null}
+        {allowance ? t`Remplacements, ${month} : reste ${allowance.left} sur ${allowance.perMonth}.` : null}
       </p>
     </ConfirmDialog>
   );

@@ -5,6 +5,7 @@ import { Button, NativeSelect } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
+import { bookingsOfQuery } from "../../api/bookings.ts";
 import { candidateQuery, refreshMandate, requestMandate, revokeMandate } from "../../api/candidates.ts";
 import { keys } from "../../api/contract/cache.ts";
 import type { Candidate, Mandate } from "../../api/contract/types.ts";
@@ -22,7 +23,7 @@ import { useAct } from "../../live/act.ts";
 import { isDrafted } from "../../live/draft.ts";
 import { refusalText } from "../../rules/answers/refusals.ts";
 import { CATEGORIES } from "../../rules/departments.ts";
-import { instantShort } from "../../time/format.ts";
+import { examSentence, instantShort } from "../../time/format.ts";
 import { CorrectionForm, correctionOf } from "./CorrectionForm.tsx";
 import { fieldInDoubt } from "./correctable.ts";
 import type { Identity } from "./IdentityInputs.tsx";
@@ -219,8 +220,40 @@ function MandateRow({
           <strong>{name}</strong>, {t`permis ${mandate.category}`}
         </p>
         <p>{t`Vous ne pourrez plus réserver pour ce candidat ; ses créneaux retenus sont rendus. Il en est prévenu.`}</p>
+        {mandate.state === "active" ? <StaysBooked candidateId={candidate.id} category={mandate.category} /> : null}
       </ConfirmDialog>
     </li>
+  );
+}
+
+/** Giving a mandate back cancels nothing: which exam stays, and what can still be done with it. */
+function StaysBooked({ candidateId, category }: { candidateId: string; category: string }) {
+  const query = useQuery(bookingsOfQuery(candidateId));
+  if (query.isPending) return <p className="rp-muted">{t`Lecture des examens réservés…`}</p>;
+  if (!query.data) {
+    return (
+      <Notice level="warning">
+        <p>
+          {t`Ses examens réservés n'ont pas pu être lus. Rendre le mandat n'en annule aucun.`}{" "}
+          <Link to="/reservations">{t`Voir les réservations`}</Link>
+        </p>
+      </Notice>
+    );
+  }
+  const exams = query.data.items.filter(({ slot }) => slot.category === category);
+  if (exams.length === 0) return <p>{t`Aucun examen n'est réservé pour ce permis.`}</p>;
+  return (
+    <Notice level="warning">
+      {exams.map(({ id, slot }) => (
+        <p key={id}>
+          <strong>{t`Un examen reste réservé : ${examSentence(slot.startsAt)}, ${slot.centre.name}.`}</strong>
+        </p>
+      ))}
+      <p>
+        {t`Rendre le mandat ne l'annule pas. Vous pourrez encore l'annuler ou le donner à un autre candidat, mais plus le permuter.`}{" "}
+        <Link to="/reservations">{t`Voir les réservations`}</Link>
+      </p>
+    </Notice>
   );
 }
 

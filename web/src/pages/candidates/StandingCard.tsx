@@ -3,68 +3,102 @@ import { t } from "@lingui/core/macro";
 import { Button, NativeSelect } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { basketQuery } from "../../api/basket.ts";
+import { bookingsOfQuery } from "../../api/bookings.ts";
 import { approveWaiver, proposeWaiver, standingQuery } from "../../api/candidates.ts";
 import { keys } from "../../api/contract/cache.ts";
-import type { Candidate, Mandate, Restriction, Standing, WaiverReason } from "../../api/contract/types.ts";
+import type { Candidate, Restriction, Standing, WaiverReason } from "../../api/contract/types.ts";
 import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
 import { fullName } from "../../components/candidates/CandidatePicker.tsx";
 import { Loaded } from "../../components/Loading.tsx";
 import { StatusMark } from "../../components/StatusMark.tsx";
 import { toast } from "../../live/toast.ts";
+import { type Possibility, possibilities } from "../../rules/answers/possibility.ts";
 import { restrictionReason } from "../../rules/answers/verdicts.ts";
 import { dayFull, parisMoment } from "../../time/format.ts";
 
 export function StandingCard({ candidate }: { candidate: Candidate }) {
-  const query = useQuery(standingQuery(candidate.id));
+  const standing = useQuery(standingQuery(candidate.id));
+  const booked = useQuery(bookingsOfQuery(candidate.id));
+  const basket = useQuery(basketQuery);
   const name = fullName(candidate);
   return (
     <section className="rp-card" aria-label={t`Réservation possible ?`}>
       <h2>{t`Réservation possible ?`}</h2>
-      <Loaded query={query} rows={2}>
-        {(standing) =>
-          standing.restrictions.length === 0 ? (
-            <Mandated mandates={candidate.mandates} />
-          ) : (
-            <>
-              {isMandated(candidate.mandates) ? null : <Mandated mandates={candidate.mandates} />}
-              <Next standing={standing} />
+      <Loaded query={standing} rows={2}>
+        {(found) => (
+          // No verdict before all that it rests on is read.
+          <>
+            <Loaded query={booked} rows={1}>
+              {({ items }) => (
+                <Loaded query={basket} rows={1}>
+                  {(held) => (
+                    <Verdicts known={possibilities({ candidate, standing: found, bookings: items, basket: held })} />
+                  )}
+                </Loaded>
+              )}
+            </Loaded>
+            <Next standing={found} />
+            {found.restrictions.length > 0 ? (
               <ul className="rp-plain-list">
-                {standing.restrictions.map((restriction) => (
+                {found.restrictions.map((restriction) => (
                   <RestrictionRow key={restriction.id} restriction={restriction} name={name} />
                 ))}
               </ul>
-            </>
-          )
-        }
+            ) : null}
+          </>
+        )}
       </Loaded>
     </section>
   );
 }
 
-function isMandated(mandates: readonly Mandate[]): boolean {
-  return mandates.some(({ state }) => state === "active");
-}
-
-/** No rule speaks against a booking: then the mandate decides, as without one nothing can be booked. */
-function Mandated({ mandates }: { mandates: readonly Mandate[] }) {
-  if (isMandated(mandates)) {
+/** A verdict a licence, with all its reasons; and what it was made from, as it is no more than that. */
+function Verdicts({ known }: { known: readonly Possibility[] }) {
+  if (known.length === 0) {
     return (
-      <p>
-        <StatusMark tone="booked">{t`rien ne l'empêche`}</StatusMark>
-      </p>
+      <div className="rp-row">
+        <StatusMark tone="closed">{t`pas encore`}</StatusMark>
+        <span>{t`Aucun mandat n'est actif : demandez-le d'abord.`}</span>
+      </div>
     );
   }
-  const awaited = mandates.some(({ state }) => state === "pending" || state === "draft");
   return (
-    <div className="rp-row">
-      <StatusMark tone={awaited ? "waiting" : "closed"}>{t`pas encore`}</StatusMark>
-      <span>
-        {awaited
-          ? t`Le mandat est demandé : dès qu'il est actif, vous pouvez réserver.`
-          : t`Aucun mandat n'est actif : demandez-le d'abord.`}
-      </span>
-    </div>
+    <>
+      <ul className="rp-plain-list">
+        {known.map(({ category, verdict, reasons }) => (
+          <li key={category} className="rp-stack rp-stack--tight">
+            <span className="rp-row">
+              <strong>{t`Permis ${category}`}</strong> <VerdictMark verdict={verdict} />
+            </span>
+            {reasons.map((reason) => (
+              <span key={reason}>{reason}</span>
+            ))}
+          </li>
+        ))}
+      </ul>
+      <p className="rp-small rp-muted">
+        {t`Vérifié ici : mandat, pénalités, réservations et panier. Le seuil, les horaires et l'avis de RdvPermis dépendent du créneau et se vérifient avec lui.`}
+      </p>
+    </>
   );
+}
+
+function VerdictMark({ verdict }: { verdict: Possibility["verdict"] }) {
+  switch (verdict) {
+    case "possible":
+      return <StatusMark tone="booked">{t`oui, selon le créneau`}</StatusMark>;
+    case "booked":
+      return <StatusMark tone="closed">{t`déjà réservé`}</StatusMark>;
+    case "held":
+      return <StatusMark tone="held">{t`déjà au panier`}</StatusMark>;
+    case "awaited":
+      return <StatusMark tone="waiting">{t`pas encore`}</StatusMark>;
+    case "unmandated":
+      return <StatusMark tone="closed">{t`pas encore`}</StatusMark>;
+    case "restricted":
+      return <StatusMark tone="refused">{t`pas maintenant`}</StatusMark>;
+  }
 }
 
 function Next({ standing }: { standing: Standing }) {

@@ -13,7 +13,7 @@ import { unreadQuery } from "../../api/notices.ts";
 import { useSession } from "../../api/session.ts";
 import { slotsQuery } from "../../api/slots.ts";
 import { parametersQuery } from "../../api/thresholds.ts";
-import { Age } from "../../components/Age.tsx";
+import { Ages } from "../../components/Ages.tsx";
 import { Countdown } from "../../components/Countdown.tsx";
 import { Loaded } from "../../components/Loading.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
@@ -21,6 +21,7 @@ import { LineStatus } from "../../components/StatusMark.tsx";
 import { departmentName } from "../../rules/departments.ts";
 import { nextDeadline } from "../../rules/lines.ts";
 import { comingOpenings, nextPublication, type Opening } from "../../rules/opening/opening.ts";
+import { agesInView } from "../../rules/search/in-view.ts";
 import { addDays, todayInParis } from "../../time/calendar.ts";
 import { serverClock } from "../../time/clock.ts";
 import { secondsLeft } from "../../time/countdown.ts";
@@ -200,8 +201,8 @@ function OpeningCard() {
                   })}
                 </Link>
               </p>
-              <p className="rp-small rp-muted">
-                <Age seenAt={data.pages[0]?.seenAt} />
+              <p className="rp-row rp-small rp-muted">
+                <Ages ages={agesInView(question, slots, data.pages[0]?.days ?? [])} />
               </p>
             </>
           );

@@ -6,7 +6,7 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { useEffect, useMemo, useRef } from "react";
 import * as basketApi from "../../api/basket.ts";
 import { keys } from "../../api/contract/cache.ts";
-import { Age } from "../../components/Age.tsx";
+import { Ages } from "../../components/Ages.tsx";
 import { useAnnouncedMarks } from "../../components/Countdown.tsx";
 import { Empty } from "../../components/Loading.tsx";
 import { HoldResult } from "../../components/lines/HoldResult.tsx";
@@ -18,6 +18,7 @@ import { departmentName } from "../../rules/departments.ts";
 import { namedIn } from "../../rules/lines.ts";
 import { type Opening, openingMoment, readOpening } from "../../rules/opening/opening.ts";
 import { centresOf, type Row } from "../../rules/opening/proposal.ts";
+import { agesInView, EVERY_DAY } from "../../rules/search/in-view.ts";
 import { secondsLeft } from "../../time/countdown.ts";
 import { duration, parisMoment } from "../../time/format.ts";
 import { useNow } from "../../time/now.ts";
@@ -78,10 +79,11 @@ function Room({ opening }: { opening: Opening }) {
         key,
       ),
     {
-      onSettled: () =>
-        Promise.all(
-          [keys.basket, keys.slots, keys.thresholds].map((queryKey) => client.invalidateQueries({ queryKey })),
-        ),
+      // The result waits for the basket, which says who is served now, and not for a slow reading of the slots.
+      onSettled: () => {
+        for (const queryKey of [keys.slots, keys.thresholds]) void client.invalidateQueries({ queryKey });
+        return client.invalidateQueries({ queryKey: keys.basket });
+      },
     },
   );
   const proposal = useProposal(able, open ? slots : [], most, hold.isPending);
@@ -118,9 +120,10 @@ function Room({ opening }: { opening: Opening }) {
             onFreeze={proposal.freeze}
             onHold={(rows) => hold.mutate(rows)}
           />
+          <p className="rp-row rp-small rp-muted">
+            <Ages ages={agesInView(EVERY_DAY, slots, query.data?.days ?? [])} />
+          </p>
           <p className="rp-small rp-muted">
-            <Age seenAt={query.data?.seenAt} />
-            {". "}
             {t`Les lignes ne bougent pas : les nouveaux créneaux s'ajoutent en bas. Dès que vous appuyez, la proposition ne change plus.`}
           </p>
         </div>

@@ -7,15 +7,22 @@ import type { Slot } from "../../api/contract/types.ts";
 import { ActionButton } from "../../components/ActionButton.tsx";
 import { examShort } from "../../time/format.ts";
 
+function nameOf(slot: Slot): string {
+  return `${examShort(slot.startsAt)} ${slot.centre.name}`;
+}
+
 export function ChosenBar({
   chosen,
   limit,
+  refused,
   busy,
   onClear,
   onHold,
 }: {
   chosen: readonly Slot[];
   limit: number;
+  /** One slot too many was just pressed: said where the eye is, until the choice changes. */
+  refused: Slot | undefined;
   busy: boolean;
   onClear: () => void;
   onHold: (allOrNothing: boolean) => void;
@@ -27,9 +34,12 @@ export function ChosenBar({
     <section className="rp-chosen" aria-label={t`Créneaux choisis`}>
       <div className="rp-chosen__what">
         <strong>{plural(count, { one: `# choisi sur ${limit}`, other: `# choisis sur ${limit}` })}</strong>
-        <span className="rp-small rp-muted">
-          {chosen.map((slot) => `${examShort(slot.startsAt)} ${slot.centre.name}`).join(" · ")}
-        </span>
+        <span className="rp-small rp-muted">{chosen.map(nameOf).join(" · ")}</span>
+        {refused ? (
+          <span className="rp-old">
+            {t`${nameOf(refused)} n'est pas choisi : au plus ${limit} créneaux par demande. Retenez ceux-ci, puis continuez.`}
+          </span>
+        ) : null}
       </div>
       {count > 1 ? (
         <Checkbox

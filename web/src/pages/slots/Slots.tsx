@@ -12,7 +12,7 @@ import { keys } from "../../api/contract/cache.ts";
 import type { Slot, SlotPage, Threshold } from "../../api/contract/types.ts";
 import { useSession } from "../../api/session.ts";
 import * as slotsApi from "../../api/slots.ts";
-import { Age } from "../../components/Age.tsx";
+import { Ages } from "../../components/Ages.tsx";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { HoldResult } from "../../components/lines/HoldResult.tsx";
 import { Notice, ProblemNotice } from "../../components/Notice.tsx";
@@ -21,7 +21,10 @@ import { useAct } from "../../live/act.ts";
 import { announce } from "../../live/announce.ts";
 import { useStore } from "../../live/store.ts";
 import { inRuns } from "../../rules/consecutive.ts";
+import { inBasket, withBasket, withGroup } from "../../rules/lines.ts";
+import { nobodyCounted } from "../../rules/school/threshold.ts";
 import { clockOf, isNarrowed, resolveFilters, type SlotSearch } from "../../rules/search/filters.ts";
+import { agesInView, callsInView, type DaysInView, ofMonthsInView } from "../../rules/search/in-view.ts";
 import { addDays, parisMidnight } from "../../time/calendar.ts";
 import { serverClock } from "../../time/clock.ts";
 import { monthLong } from "../../time/format.ts";
@@ -78,8 +81,11 @@ export function Slots() {
   }, [more, query.isFetching, query.fetchNextPage]);
 
   const list = useStableList(read, query.isSuccess && !more, JSON.stringify(question));
+  const basket = useQuery(basketApi.basketQuery);
+  const standing = useMemo(() => inBasket(basket.data), [basket.data]);
   const visible = useMemo(() => {
-    const atHours = list.shown.filter(
+    const known = withBasket(list.shown, standing.ours);
+    const atHours = known.filter(
       (slot) =>
         withinHours(slot, filters.fromHour, filters.toHour) &&
         onWeekdays(slot, filters.weekdays) &&
@@ -91,14 +97,22 @@ export function Slots() {
       filters.consecutive,
     );
     return inOrder(atHours.filter((slot) => runs.has(slot.id)));
-  }, [list.shown, filters]);
+  }, [list.shown, standing, filters]);
 
+  const view = filters.view ?? (wide ? "calendar" : "list");
+  const asked = useMemo(() => ({ from: filters.from, to: filters.to }), [filters.from, filters.to]);
+  const [turned, setTurned] = useState<DaysInView>();
+  // The calendar shows some of the days that are asked for, the list all of them.
+  const inView = view === "calendar" && visible.length > 0 && turned ? turned : asked;
+  const days = query.data?.pages[0]?.days ?? [];
+  const calls = callsInView(inView, days);
+  const callsLeft = query.data?.pages[0]?.pollsLeft ?? 0;
   const poll = useMutation({
-    mutationFn: () => slotsApi.slots(question, undefined, undefined, true),
+    mutationFn: (view: DaysInView) => slotsApi.slots({ ...question, ...view }, undefined, undefined, true),
     onSettled: () => query.refetch(),
   });
   const chosen = useStore(choice);
-  const basket = useQuery(basketApi.basketQuery);
+  const [tooMany, setTooMany] = useState<Slot>();
   const limit = Math.min(GROUP, basket.data?.limits.group ?? GROUP);
   const [why, setWhy] = useState<Slot>();
   const result = useRef<HTMLDivElement>(null);
@@ -110,14 +124,17 @@ export function Slots() {
         key,
       ),
     {
-      onSuccess: (_outcome, { slots }) => {
+      onSuccess: ({ group }, { slots }) => {
         const asked = new Set(slots.map((slot) => slot.id));
+        // The answer is RdvPermis': what it granted stands at once, and does not wait for the next reading of the slots.
+        client.setQueryData(basketApi.basketQuery.queryKey, (before) => before && withGroup(before, group));
         setChoice(choice.get().filter((slot) => !asked.has(slot.id)));
+        setTooMany(undefined);
       },
-      onSettled: () =>
-        Promise.all(
-          [keys.basket, keys.slots, keys.thresholds].map((queryKey) => client.invalidateQueries({ queryKey })),
-        ),
+      // The result does not wait for what is read again: a slow reading would keep it at "demandé".
+      onSettled: () => {
+        for (const queryKey of [keys.basket, keys.slots, keys.thresholds]) void client.invalidateQueries({ queryKey });
+      },
     },
   );
   // Focus goes to the summary once the result stands (rule 13).
@@ -127,14 +144,15 @@ export function Slots() {
 
   const marks = {
     chosen: new Set(chosen.map((slot) => slot.id)),
-    asked: new Set(hold.isPending ? hold.variables.slots.map((slot) => slot.id) : []),
+    asked: new Set([...standing.asked, ...(hold.isPending ? hold.variables.slots.map((slot) => slot.id) : [])]),
   };
   const choose = (slot: Slot) => {
-    if (!toggle(slot, limit)) announce(t`Au plus ${limit} créneaux par demande. Retenez ceux-ci, puis continuez.`);
+    const done = toggle(slot, limit);
+    setTooMany(done ? undefined : slot);
+    if (!done) announce(t`Au plus ${limit} créneaux par demande. Retenez ceux-ci, puis continuez.`);
   };
   const change = (next: Partial<SlotSearch>) =>
     void navigate({ search: (before) => ({ ...before, ...next }), replace: true });
-  const view = filters.view ?? (wide ? "calendar" : "list");
 
   return (
     <div className="rp-stack">
@@ -169,16 +187,18 @@ export function Slots() {
           return (
             <>
               <div className="rp-row rp-small rp-muted">
-                <Figures threshold={last?.threshold} />
-                <Age seenAt={oldest(data.pages)} />
+                {ofMonthsInView(inView, data.pages[0]?.thresholds ?? []).map((threshold) => (
+                  <Figures key={threshold.month} threshold={threshold} />
+                ))}
+                <Ages ages={agesInView(inView, visible, days)} />
                 <Button
                   variant="subtle"
                   size="compact-sm"
                   leftSection={<IconRefresh size={16} aria-hidden />}
                   aria-disabled={poll.isPending || undefined}
-                  onClick={() => poll.isPending || poll.mutate()}
+                  onClick={() => poll.isPending || poll.mutate(inView)}
                 >
-                  {poll.isPending ? t`Lecture…` : t`Regarder maintenant (coûte un appel)`}
+                  {poll.isPending ? t`Lecture…` : <LookNow calls={calls} left={callsLeft} />}
                 </Button>
               </div>
               <Incomplete page={poll.data?.incomplete ? poll.data : last} />
@@ -210,7 +230,9 @@ export function Slots() {
                   narrow={!wide}
                   from={filters.from}
                   to={filters.to}
+                  read={days}
                   marks={marks}
+                  onView={setTurned}
                   onChoose={choose}
                   onOpen={setWhy}
                 />
@@ -224,13 +246,18 @@ export function Slots() {
       <ChosenBar
         chosen={chosen}
         limit={limit}
+        refused={tooMany}
         busy={hold.isPending}
-        onClear={() => setChoice([])}
+        onClear={() => {
+          setChoice([]);
+          setTooMany(undefined);
+        }}
         onHold={(allOrNothing) => hold.mutate({ slots: chosen, allOrNothing })}
       />
       <WhyDialog
         slot={why}
         chosen={why !== undefined && marks.chosen.has(why.id)}
+        asked={why !== undefined && marks.asked.has(why.id)}
         onChoose={choose}
         onClose={() => setWhy(undefined)}
       />
@@ -238,14 +265,30 @@ export function Slots() {
   );
 }
 
-function oldest(pages: readonly SlotPage[]): string | undefined {
-  return pages.flatMap((page) => (page.seenAt ? [page.seenAt] : [])).sort((a, b) => Date.parse(a) - Date.parse(b))[0];
+/** What it costs: a call for each centre and day in view; and what is left of this minute's. */
+function LookNow({ calls, left }: { calls: number | undefined; left: number }) {
+  if (calls === undefined) return t`Regarder maintenant`;
+  return calls <= left
+    ? plural(calls, {
+        one: `Regarder maintenant (coûte # appel, reste ${left})`,
+        other: `Regarder maintenant (coûte # appels, reste ${left})`,
+      })
+    : plural(calls, {
+        one: `Regarder maintenant (coûte # appel, reste ${left} : les premiers jours d'abord)`,
+        other: `Regarder maintenant (coûte # appels, reste ${left} : les premiers jours d'abord)`,
+      });
 }
 
 /** "décembre 2026 : 9 pris ou retenus, reste 4" */
-function Figures({ threshold }: { threshold: Threshold | null | undefined }) {
-  if (!threshold) return null;
+function Figures({ threshold }: { threshold: Threshold }) {
   const name = monthLong(threshold.month);
+  if (nobodyCounted(threshold)) {
+    return (
+      <Link to="/equipe" search={{ onglet: "heures" }} className="rp-old">
+        {t`${name} : seuil inconnu, déclarez vos heures`}
+      </Link>
+    );
+  }
   const { taken, leftToday: left } = threshold;
   return (
     <Link to="/seuils" className={left === 0 ? "rp-old" : undefined}>

@@ -24,11 +24,14 @@ import { slotLabel } from "./results/slot-label.ts";
 export function WhyDialog({
   slot,
   chosen,
+  asked,
   onChoose,
   onClose,
 }: {
   slot: Slot | undefined;
   chosen: boolean;
+  /** RdvPermis is being asked for it. */
+  asked: boolean;
   onChoose: (slot: Slot) => void;
   onClose: () => void;
 }) {
@@ -39,12 +42,13 @@ export function WhyDialog({
       title={slot ? `${slot.centre.name}, ${examSentence(slot.startsAt)}` : ""}
       closeButtonProps={{ "aria-label": t`Fermer` }}
     >
-      {slot ? <Body slot={slot} chosen={chosen} onChoose={onChoose} onClose={onClose} /> : null}
+      {slot ? <Body slot={slot} chosen={chosen} asked={asked} onChoose={onChoose} onClose={onClose} /> : null}
     </Modal>
   );
 }
 
-function headline(slot: Slot): string {
+function headline(slot: Slot, asked: boolean): string {
+  if (asked) return t`Ce créneau est demandé pour votre école.`;
   if (slot.status === "taken") return t`Ce créneau est pris.`;
   if (slot.status === "ours") return t`Ce créneau est déjà à votre école.`;
   if (slot.status === "withdrawn") return t`Ce créneau vient d'être pris ou retiré.`;
@@ -59,17 +63,19 @@ function opening(slot: Slot): string | undefined {
 function Body({
   slot,
   chosen,
+  asked: pending,
   onChoose,
   onClose,
 }: {
   slot: Slot;
   chosen: boolean;
+  asked: boolean;
   onChoose: (slot: Slot) => void;
   onClose: () => void;
 }) {
   const session = useSession();
   const now = useNow();
-  const face = slotLabel(slot, { chosen, asked: false });
+  const face = slotLabel(slot, { chosen, asked: pending });
   const shut = !slot.allowed && slot.status !== "ours";
   const asked = useQuery({ ...checkQuery([{ slotId: slot.id }]), enabled: shut });
   const needs = asked.data
@@ -78,13 +84,12 @@ function Body({
   const opens = asked.data?.lines[0]?.opensAt ?? opening(slot);
   const left = opens ? secondsLeft(Date.parse(opens), now) : 0;
   const own = departmentName(session.school.department);
+  const plain = slot.allowed && !chosen && !pending;
   return (
     <div className="rp-stack">
       <p className="rp-row">
-        <StatusMark tone={slot.allowed && !chosen ? "held" : face.tone}>
-          {slot.allowed && !chosen ? t`ouvert` : face.word}
-        </StatusMark>
-        <strong>{headline(slot)}</strong>
+        <StatusMark tone={plain ? "held" : face.tone}>{plain ? t`ouvert` : face.word}</StatusMark>
+        <strong>{headline(slot, pending)}</strong>
       </p>
       {needs.length > 0 ? (
         <div className="rp-stack rp-stack--tight" aria-busy={asked.isFetching || undefined}>

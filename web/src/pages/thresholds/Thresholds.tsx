@@ -9,7 +9,7 @@ import { Notice } from "../../components/Notice.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
 import { departmentName } from "../../rules/departments.ts";
 import { figure } from "../../rules/figures.ts";
-import { effectiveLimit } from "../../rules/school/threshold.ts";
+import { effectiveLimit, nobodyCounted } from "../../rules/school/threshold.ts";
 import { dayFull, monthLong, parisMoment } from "../../time/format.ts";
 import { Parameters } from "./Parameters.tsx";
 
@@ -28,16 +28,34 @@ export function Thresholds() {
               {t`RdvPermis ou votre déclaration de formateurs ne l'a pas encore donné. Il se calcule vers le 25 du mois.`}
             </Empty>
           ) : (
-            <div className="rp-cards">
-              {page.items.map((threshold) => (
-                <Card key={`${threshold.department}/${threshold.month}/${threshold.category}`} threshold={threshold} />
-              ))}
-            </div>
+            <>
+              {page.items.some(nobodyCounted) ? <Undeclared /> : null}
+              <div className="rp-cards">
+                {page.items.map((threshold) => (
+                  <Card
+                    key={`${threshold.department}/${threshold.month}/${threshold.category}`}
+                    threshold={threshold}
+                  />
+                ))}
+              </div>
+            </>
           )
         }
       </Loaded>
       <Parameters />
     </div>
+  );
+}
+
+/** Said once, however many months wait for it. */
+function Undeclared() {
+  return (
+    <Notice level="warning">
+      <p>
+        {t`Seuil inconnu : aucun formateur n'est compté, et rien ne peut être retenu.`}{" "}
+        <Link to="/equipe" search={{ onglet: "heures" }}>{t`Déclarez vos heures`}</Link>
+      </p>
+    </Notice>
   );
 }
 
@@ -55,14 +73,22 @@ function Card({ threshold }: { threshold: Threshold }) {
         {place}, {threshold.category}
       </h2>
       <p className="rp-muted">{month}</p>
-      <p className="rp-left">
-        <span>
-          <strong>{t`Reste ${leftToday} aujourd'hui`}</strong>
-        </span>
-        <span>{t`${left} ce mois-ci, sur ${limit}`}</span>
-      </p>
-      <Meter taken={taken} paced={now} limit={Math.max(limit, now, taken, 1)} />
-      <State threshold={threshold} month={month} next={next} />
+      {nobodyCounted(threshold) ? (
+        <p className="rp-left">
+          <strong>{t`Seuil inconnu`}</strong>
+        </p>
+      ) : (
+        <>
+          <p className="rp-left">
+            <span>
+              <strong>{t`Reste ${leftToday} aujourd'hui`}</strong>
+            </span>
+            <span>{t`${left} ce mois-ci, sur ${limit}`}</span>
+          </p>
+          <Meter taken={taken} paced={now} limit={Math.max(limit, now, taken, 1)} />
+          <State threshold={threshold} month={month} next={next} />
+        </>
+      )}
       <dl className="rp-facts rp-small">
         <dt>{t`Réservés`}</dt>
         <dd>{booked}</dd>
@@ -99,6 +125,13 @@ function Card({ threshold }: { threshold: Threshold }) {
 
 function State({ threshold, month, next }: { threshold: Threshold; month: string; next: string }) {
   const { taken, limit, left, leftToday, warnPercent } = threshold;
+  if (limit === 0) {
+    return (
+      <Notice level="warning">
+        <p>{t`RdvPermis fixe ce seuil à 0 : vérifiez auprès de lui vos formateurs déclarés.`}</p>
+      </Notice>
+    );
+  }
   if (left === 0) {
     return (
       <Notice level="danger">

@@ -3,15 +3,26 @@
  * protos/resapermis/errors; RdvPermis' own word, when the refusal is theirs, chooses a finer sentence.
  */
 import { t } from "@lingui/core/macro";
-import type { Reason } from "../../api/contract/types.ts";
+import type { LineState, Reason } from "../../api/contract/types.ts";
 import { clockTime, parisMoment } from "../../time/format.ts";
-import { verdictText } from "./verdicts.ts";
+import { telling, verdictText } from "./verdicts.ts";
 
 /** The sentence for a refusal. Rules that refused come first: they know more than the code. */
 export function refusalText(reason: Reason): string {
-  const refused = (reason.verdicts ?? []).filter((verdict) => !verdict.allowed);
+  const refused = telling((reason.verdicts ?? []).filter((verdict) => !verdict.allowed));
   if (refused.length > 0) return refused.map(verdictText).join(" ");
   return theirs(reason) ?? ours(reason) ?? unexpected(reason);
+}
+
+/** The same for a line that ended: where RdvPermis' answer was lost, it was read there since, and the line is not waiting any more. */
+export function lineRefusalText(state: LineState, reason: Reason): string {
+  if (reason.code !== "RDVPERMIS_DOWN") return refusalText(reason);
+  if (state === "refused") {
+    return t`RdvPermis n'a pas répondu et n'a pas retenu ce créneau. Redemandez-le s'il est encore libre.`;
+  }
+  return state === "rejected"
+    ? t`RdvPermis n'a pas répondu et n'a pas réservé ce créneau. Redemandez-le s'il est encore libre.`
+    : refusalText(reason);
 }
 
 /** "CANDIDAT_SOUS_PENALITE" and the like: what RdvPermis answered, verbatim. */

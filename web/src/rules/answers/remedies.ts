@@ -31,7 +31,8 @@ export function remedyText(need: Need): string | undefined {
     case "ask_mandate":
       return t`Demandez le mandat au candidat.`;
     case "declare_trainers":
-      return t`Déclarez vos formateurs.`;
+      // The threshold waits for hours; where RdvPermis itself misses a declaration, it is for the trainers there.
+      return need.rule === "R-THRESHOLD" ? t`Déclarez vos heures.` : t`Déclarez vos formateurs.`;
     case "renew_licence":
       return t`Mettez l'agrément à jour dans « Équipe ».`;
     case "choose_another_slot":

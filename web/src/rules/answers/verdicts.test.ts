@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Verdict } from "../../api/contract/types.ts";
-import { opensAt, verdictText } from "./verdicts.ts";
+import { opensAt, telling, verdictText } from "./verdicts.ts";
 
 const plain = (text: string) => text.replace(/[\u00a0\u202f]/g, " ");
 
@@ -19,9 +19,29 @@ describe("verdicts in words", () => {
     expect(plain(verdictText(verdict("R-THRESHOLD", { month: "2026-12", taken: "13", limit: "13" })))).toBe(
       "Seuil de décembre 2026 atteint : 13 sur 13.",
     );
-    expect(verdictText(verdict("R-THRESHOLD", { fte: "unknown", limit: "0" }, undefined, "declare_trainers"))).toBe(
-      "Seuil inconnu : déclarez vos formateurs chez RdvPermis.",
-    );
+  });
+
+  test.each([
+    [{ fte: "unknown", limit: "0" }, "declare_trainers", "Seuil inconnu : déclarez vos heures."],
+    [
+      { fte: "unknown", rdvpermisLimit: "0", month: "2026-12", taken: "0", limit: "0" },
+      "declare_trainers",
+      "Seuil inconnu : déclarez vos heures.",
+    ],
+    [{ fte: "0", limit: "0" }, "declare_trainers", "Seuil nul : aucun formateur n'est compté, déclarez vos heures."],
+    [
+      { fte: "3", rdvpermisLimit: "0", month: "2026-12", taken: "0", limit: "0" },
+      "choose_another_month",
+      "RdvPermis fixe ce seuil à 0 : vérifiez auprès de lui vos formateurs déclarés.",
+    ],
+  ])("a threshold of nobody is never one that was reached (%o)", (facts, remedy, sentence) => {
+    expect(verdictText(verdict("R-THRESHOLD", facts as Record<string, string>, undefined, remedy))).toBe(sentence);
+  });
+
+  test("where the threshold refuses, nothing is said of the pace that is a share of it [R-10]", () => {
+    const [threshold, pace, past] = [verdict("R-THRESHOLD"), verdict("R-API-PACE"), verdict("R-PAST")];
+    expect(telling([threshold, pace, past])).toEqual([threshold, past]);
+    expect(telling([pace, past])).toEqual([pace, past]);
   });
 
   test("a category mismatch names both [R-29]", () => {

@@ -23,8 +23,13 @@ export function verdictText(verdict: Verdict): string {
     case "R-THRESHOLD": {
       const month = fact("month");
       const taken = fact("taken");
-      if (facts.fte === "unknown" && verdict.remedy === "declare_trainers") {
-        return t`Seuil inconnu : déclarez vos formateurs chez RdvPermis.`;
+      if (verdict.remedy === "declare_trainers") {
+        return facts.fte === "unknown"
+          ? t`Seuil inconnu : déclarez vos heures.`
+          : t`Seuil nul : aucun formateur n'est compté, déclarez vos heures.`;
+      }
+      if (facts.rdvpermisLimit === "0") {
+        return t`RdvPermis fixe ce seuil à 0 : vérifiez auprès de lui vos formateurs déclarés.`;
       }
       const figures =
         month && taken && limit
@@ -92,6 +97,16 @@ export function verdictText(verdict: Verdict): string {
     default:
       return t`Une règle le refuse (${verdict.rule}).`;
   }
+}
+
+/**
+ * What is worth saying of the rules that refuse. The pace is a share of the threshold: where the threshold itself refuses, it refuses
+ * too, and when it rises would say nothing true.
+ */
+export function telling<T extends { readonly rule: string }>(against: readonly T[]): readonly T[] {
+  return against.some(({ rule }) => rule === "R-THRESHOLD")
+    ? against.filter(({ rule }) => rule !== "R-API-PACE")
+    : against;
 }
 
 /** Why a candidate is restricted; a motif of RdvPermis that is not known is a penalty of theirs. */

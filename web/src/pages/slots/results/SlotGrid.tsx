@@ -8,11 +8,14 @@ import { ActionIcon } from "@mantine/core";
 import { IconChevronLeft, IconChevronRight } from "@tabler/icons-react";
 import { defaultRangeExtractor, useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
-import type { Slot } from "../../../api/contract/types.ts";
+import type { PolledDay, Slot } from "../../../api/contract/types.ts";
+import { OLD } from "../../../components/Age.tsx";
 import { StatusMark } from "../../../components/StatusMark.tsx";
 import { isTrusted } from "../../../live/trusted-event.ts";
+import type { DaysInView } from "../../../rules/search/in-view.ts";
 import { addDays, dayOf, mondayOf } from "../../../time/calendar.ts";
-import { dayLong, dayShort } from "../../../time/format.ts";
+import { dayLong, dayShort, duration } from "../../../time/format.ts";
+import { useNow } from "../../../time/now.ts";
 import { afterKey, nearest, type Place } from "./grid-keys.ts";
 import type { Marks } from "./marks.ts";
 import { accessibleName, slotLabel } from "./slot-label.ts";
@@ -25,7 +28,9 @@ export function SlotGrid({
   narrow,
   from,
   to,
+  read,
   marks,
+  onView,
   onChoose,
   onOpen,
 }: {
@@ -33,7 +38,11 @@ export function SlotGrid({
   narrow: boolean;
   from: string;
   to: string;
+  /** How old each day is. */
+  read: readonly PolledDay[];
   marks: Marks;
+  /** Which days are before the reader now, within those that are asked for. */
+  onView: (view: DaysInView) => void;
   onChoose: (slot: Slot) => void;
   onOpen: (slot: Slot) => void;
 }) {
@@ -42,6 +51,12 @@ export function SlotGrid({
   const shownAnchor = anchor < from || anchor > to ? firstDay : anchor;
   const days = useMemo(() => daysOfView(slots, shownAnchor, narrow), [slots, shownAnchor, narrow]);
   const rows = useMemo(() => weekRows(slots, days), [slots, days]);
+  const first = days[0] ?? from;
+  const last = days.at(-1) ?? to;
+  useEffect(
+    () => onView({ from: first < from ? from : first, to: last > to ? to : last }),
+    [onView, first, last, from, to],
+  );
   const [focus, setFocus] = useState<Place>({ row: 0, column: 0 });
   const wantsFocus = useRef(false);
   const box = useRef<HTMLDivElement>(null);
@@ -155,6 +170,7 @@ export function SlotGrid({
               {days.map((day) => (
                 <th key={day} scope="col" abbr={dayLong(day)}>
                   {dayShort(day)}
+                  <DayAge day={read.find(({ date }) => date === day)} />
                 </th>
               ))}
             </tr>
@@ -187,6 +203,16 @@ export function SlotGrid({
       </div>
     </section>
   );
+}
+
+/** Each column has its own age: days are read apart. */
+function DayAge({ day }: { day: PolledDay | undefined }) {
+  const now = useNow();
+  if (!day) return null;
+  if (!day.seenAt) return <span className="rp-grid__age rp-old">{t`pas encore vu`}</span>;
+  const seconds = Math.max(0, Math.floor((now - Date.parse(day.seenAt)) / 1000));
+  const ago = duration(seconds);
+  return <span className={seconds <= OLD ? "rp-grid__age" : "rp-grid__age rp-old"}>{t`vu il y a ${ago}`}</span>;
 }
 
 /** Stands for rows that are not drawn. */
