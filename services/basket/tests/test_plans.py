@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from basket_peers import Basket
 from basket_work import expire_and_warn, settle_and_give_back
 
+from resapermis.basket.v1 import basket_pb2 as pb
 from resapermis_basket.hold import queries, taken_slots
 from resapermis_basket.reconcile.queries import LeftOut, due_to_be_done, due_to_expire, due_to_give_back, due_to_poll
 from resapermis_kit.database.transaction import transaction
@@ -29,6 +30,7 @@ async def test_kept_plans_look_lines_up_by_an_index(basket: Basket) -> None:
     await basket.validate((await basket.hold(("s4", 4))).id)
     await expire_and_warn(basket.dependencies)
     await settle_and_give_back(basket.dependencies)
+    await basket.ask("GetBasket", pb.GetBasketRequest())
     assert one.lines
     about = [text for text in sorted(asked) if "basket_line" in text and not text.startswith("EXPLAIN")]
     assert len(about) >= 10
