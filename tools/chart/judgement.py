@@ -150,7 +150,7 @@ def budgets(objects: Sequence[Object]) -> list[str]:
 
 
 def migrations(objects: Sequence[Object]) -> list[str]:
-    """Each database is migrated by its owner; who serves has the Secret of the role that serves."""
+    """Each database is migrated by its owner; who serves has the Secret of its own role."""
     wrong, owners = [], set()
     for one in pods(objects):
         used = {
@@ -166,13 +166,23 @@ def migrations(objects: Sequence[Object]) -> list[str]:
             for name in sorted(used)
             if name.endswith("-owner") != migrates and not name.endswith("-db-ca")
         ]
+    roles_of = {service.name: f"-db-{service.role.replace('_', '-')}" for service in SERVICES}
+    wrong += [
+        f"{one.kind} {one.name}: serves as another than {roles_of[one.component]}"
+        for one in pods(objects)
+        if one.component in roles_of
+        and not any(
+            volume.get("secret", {}).get("secretName", "").endswith(roles_of[one.component])
+            for volume in one.spec.get("volumes", [])
+        )
+    ]
     wanted = {service.database.replace("_", "-") for service in SERVICES}
     found = {name.partition("-db-")[2].removesuffix("-owner") for name in owners if name.endswith("-owner")}
     return wrong + [f"nobody migrates {name}" for name in sorted(wanted - found)]
 
 
 def roles(objects: Sequence[Object]) -> list[str]:
-    """Of each database one role owns it and one serves; neither may do more in the server."""
+    """Of each database one role owns it, and each process serves as its own; none may do more in the server."""
     wrong = []
     for cluster in kinds(objects, "Cluster"):
         found = {role["name"]: role for role in cluster["spec"]["managed"]["roles"]}
@@ -186,7 +196,8 @@ def roles(objects: Sequence[Object]) -> list[str]:
         wanted = {service.database: f"{service.database}_owner" for service in SERVICES}
         if owners != wanted:
             wrong.append(f"databases and their owners are {owners}")
-        wrong += [f"there is no role {name}" for name in sorted({*wanted, *wanted.values()} - found.keys())]
+        serving = {service.role for service in SERVICES}
+        wrong += [f"there is no role {name}" for name in sorted({*serving, *wanted.values()} - found.keys())]
     return wrong
 
 

@@ -96,7 +96,7 @@ def _settings(file: Path) -> dict[str, str]:
 def _own_keys(place: Path, kept: Path) -> None:
     for service in SERVICES:
         own = _folder(place, service.name)
-        serving = _url(service.database, _password(kept, service.database), service.database)
+        serving = _url(service.role, _password(kept, service.role), service.database)
         certificates.write_secret(own / "database-url", serving.encode())
         for name, face in SECRETS.items():
             if service.face == face:
@@ -107,7 +107,7 @@ def _own_keys(place: Path, kept: Path) -> None:
             owner = _owner(service)
             url = _url(owner, _password(kept, owner), service.database)
             certificates.write_secret(_folder(place, f"migrate-{service.name}") / "database-url", url.encode())
-    for role in sorted({role for service in SERVICES for role in (service.database, _owner(service))}):
+    for role in sorted({role for service in SERVICES for role in (service.role, _owner(service))}):
         certificates.write_secret(_folder(place, "databases") / f"postgres-{role}", _password(kept, role).encode())
     certificates.write_secret(_folder(place, POSTGRES) / "password", _password(kept, "administrator").encode())
     _copy(kept / "oidc-client-secret", _folder(place, SANDBOX) / "oidc-client-secret")

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from devstack.components import SERVICES
+from devstack.components import PUBLISHERS
 
-DATABASES = tuple(sorted({service.database for service in SERVICES}))
+DATABASES = tuple(sorted(PUBLISHERS))
 
 
 class UnknownAddress(Exception):
@@ -63,4 +63,6 @@ def of_home(home: Path) -> Addresses:
     if not (server.data / "PG_VERSION").exists():
         msg = f"no local stack keeps its data in {home}"
         raise UnknownAddress(msg)
-    return Addresses({name: server.url(name, name) for name in DATABASES}, authorities=home / "tls" / "ca.pem")
+    return Addresses(
+        {name: server.url(PUBLISHERS[name].role, name) for name in DATABASES}, authorities=home / "tls" / "ca.pem"
+    )

@@ -31,7 +31,7 @@ class Service:
     """One service process.
 
     `name` is its certificate's common name and DNS name, and how others call it. `grpc` is its gRPC port above the
-    stack's port. `database` is its database and the role that it serves as; processes of one package share it. `calls` are the services that it
+    stack's port. `database` is its database, which the faces of one package share. `calls` are the services that it
     asks, or has events repeated by: it is told their addresses, and a network that both are in (docker-compose.yml). `reaches`
     are the places outside that it alone opens connections to; any process may send its traces to OTLP. What it may do on
     the bus stands in `policies/bus.toml`.
@@ -51,6 +51,11 @@ class Service:
     def peer_variable(self) -> str:
         """The setting by which the others find it."""
         return "RESAPERMIS_PEER_" + self.name.upper().replace("-", "_")
+
+    @property
+    def role(self) -> str:
+        """The role that it serves as: its database's name, and which of the faces it is where several share that (ADR 41)."""
+        return f"{self.database}_{self.face}" if self.face else self.database
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -125,9 +130,15 @@ FOUNDATION: tuple[str, ...] = (POSTGRES, NATS, BUS_ADMIN, MAIL, SANDBOX)
 ALL_COMPONENTS: tuple[str, ...] = (*FOUNDATION, *(service.name for service in SERVICES))
 
 DATABASES: tuple[Database, ...] = tuple(
-    Database.of(name) for name in sorted({service.database for service in SERVICES})
+    Database.of(name, sorted({service.face for service in SERVICES if service.database == name and service.face}))
+    for name in sorted({service.database for service in SERVICES})
 )
-"""Each with the role that owns it, as which `migrate` alone connects, and those that serve from it."""
+"""Each with the role that owns it, as which `migrate` alone connects, and those that serve from it.
+
+Of a database with several faces the role of its plain name is that of release 0.2.0, while its processes are replaced.
+"""
+PUBLISHERS: Mapping[str, Service] = {service.database: service for service in reversed(SERVICES)}
+"""Of each database the process that publishes its outbox: the first of the table."""
 
 KEYSETS: tuple[str, ...] = tuple(sorted({service.keyset for service in SERVICES if service.keyset}))
 OPERATOR = "operator"
@@ -207,6 +218,11 @@ def service_named(name: str) -> Service:
         if service.name == name:
             return service
     raise KeyError(name)
+
+
+def callers_of(service: Service) -> tuple[str, ...]:
+    """Who may call it: whoever has it among their `calls`, in the order of the table. The common names of their certificates."""
+    return tuple(other.name for other in SERVICES if service.name in other.calls)
 
 
 def components_of(service: Service, replicas: int) -> tuple[str, ...]:

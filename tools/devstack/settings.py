@@ -14,6 +14,7 @@ from devstack.components import (
     SANDBOX,
     Ports,
     Service,
+    callers_of,
     service_named,
 )
 from resapermis_kit.roles.rights import OWNER
@@ -69,7 +70,7 @@ class Settings:
     extra: dict[str, str]
     by_component: dict[str, Mapping[str, str]]
     databases: dict[str, str] = field(default_factory=dict)
-    """URL by role: that of a database's name serves from it, `<name>_owner` migrates it."""
+    """URL by role: a service's (`Service.role`) serves from its database, `<database>_owner` migrates it."""
     replicas: Mapping[str, int] = field(default_factory=dict)
     """How often a service runs, by its name; once where it is not named."""
 
@@ -124,11 +125,12 @@ class Settings:
         """Environment variables of a service's process (RESAPERMIS_*), those of one replica."""
         given = self.base(service.name)
         computed = {
-            "RESAPERMIS_DATABASE_URL": self.databases.get(service.database, ""),
+            "RESAPERMIS_DATABASE_URL": self.databases.get(service.role, ""),
             "RESAPERMIS_NATS_URL": f"tls://127.0.0.1:{self.ports.nats}",
             "RESAPERMIS_NATS_MONITOR": f"https://127.0.0.1:{self.ports.nats_monitor}",
             "RESAPERMIS_TLS_DIR": str(self.tls / service.name),
             "RESAPERMIS_GRPC_LISTEN": f"127.0.0.1:{self.ports.grpc(service, replica)}",
+            "RESAPERMIS_GRPC_CLIENTS": ",".join(callers_of(service)),
             "RESAPERMIS_METRICS_LISTEN": f"127.0.0.1:{self.ports.metrics(service, replica)}",
             "RESAPERMIS_PRINCIPAL_JWKS": str(self.secrets / "principal.jwks.json"),
             "RESAPERMIS_POLICIES": str(ROOT / "policies"),

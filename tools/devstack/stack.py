@@ -132,7 +132,7 @@ class Stack:
         return self._outside or self._server.url(postgres.ADMINISTRATOR, "postgres")
 
     def database_url(self, name: str) -> str:
-        """The URL of a service's database (`components.Service.database`) as the service has it, known once PostgreSQL is ready."""
+        """The URL of the database of a role that serves (`components.Database.serving`), known once PostgreSQL is ready."""
         return self.settings.databases[name]
 
     def owner_url(self, name: str) -> str:

@@ -33,9 +33,21 @@ labels: {{- include "resapermis.labels" . | nindent 2 }}
 {{- end -}}
 {{- end }}
 
-{{- /* A database's name in Kubernetes: scheduling_rules is scheduling-rules there. */}}
+{{- /* The Secret of a role of PostgreSQL: scheduling_rules_owner is scheduling-rules-owner there. A dict: root, role. */}}
 {{- define "resapermis.databaseSecret" -}}
-{{ include "resapermis.name" .root }}-db-{{ .database | replace "_" "-" }}
+{{ include "resapermis.name" .root }}-db-{{ .role | replace "_" "-" }}
+{{- end }}
+
+{{- /* Each role that serves → most connections that its processes have open, a JSON object. A dict: root, database ("": of all). */}}
+{{- define "resapermis.servingRoles" -}}
+{{- $found := dict -}}
+{{- $database := .database -}}
+{{- range .root.Values.services }}
+{{- if and .database (or (not $database) (eq .database $database)) }}
+{{- $_ := set $found .role (add (default 0 (get $found .role)) (include "resapermis.connections" (dict "service" .)) | int) }}
+{{- end }}
+{{- end }}
+{{- toJson $found }}
 {{- end }}
 
 {{- /* Names of all databases, a JSON list. */}}
@@ -43,6 +55,14 @@ labels: {{- include "resapermis.labels" . | nindent 2 }}
 {{- $found := dict -}}
 {{- range .Values.services }}{{ with .database }}{{ $_ := set $found . true }}{{ end }}{{ end -}}
 {{ keys $found | sortAlpha | toJson }}
+{{- end }}
+
+{{- /* Who has a process among its `calls`, a JSON list. A dict: root, name. */}}
+{{- define "resapermis.callers" -}}
+{{- $callers := list -}}
+{{- $name := .name -}}
+{{- range $caller, $other := .root.Values.services }}{{ if has $name $other.calls }}{{ $callers = append $callers $caller }}{{ end }}{{ end -}}
+{{ toJson $callers }}
 {{- end }}
 
 {{- define "resapermis.cluster" -}}
@@ -53,7 +73,7 @@ labels: {{- include "resapermis.labels" . | nindent 2 }}
 {{- if .Values.database.cluster.enabled -}}
 {{ include "resapermis.cluster" . }}-ca
 {{- else -}}
-{{ required "database.outside.authoritySecret: the authority of PostgreSQL's certificate" .Values.database.outside.authoritySecret }}
+{{ required "database.outside.authoritySecret: the CA of PostgreSQL's certificate" .Values.database.outside.authoritySecret }}
 {{- end -}}
 {{- end }}
 

@@ -19,6 +19,9 @@ RESAPERMIS_OTLP_ENDPOINT: {{ . | quote }}
 RESAPERMIS_DATABASE_URL_FILE: /run/database/url
 RESAPERMIS_DATABASE_POOL: {{ .service.pool | quote }}
 RESAPERMIS_GRPC_LISTEN: 0.0.0.0:{{ .service.listens.grpc }}
+{{- $clients := list }}
+{{- range include "resapermis.callers" . | fromJsonArray }}{{ $clients = append $clients (index $root.Values.services .).certificate }}{{ end }}
+RESAPERMIS_GRPC_CLIENTS: {{ join "," $clients | quote }}
 RESAPERMIS_PRINCIPAL_JWKS: /run/principal/principal.jwks.json
 RESAPERMIS_DRAIN_SECONDS: {{ $root.Values.pods.drain | quote }}
 {{- end }}
@@ -43,7 +46,7 @@ RESAPERMIS_PEER_{{ . | upper | replace "-" "_" }}: dns:///{{ include "resapermis
 - {{ include "resapermis.certificateFiles" (dict "root" $root "certificate" .service.certificate) }}
 - { name: denied, path: /run/denied, configMap: {{ include "resapermis.name" $root }}-denied-serials }
 {{- if .service.database }}
-{{ include "resapermis.databaseFiles" (dict "root" $root "database" .service.database "role" "") }}
+{{ include "resapermis.databaseFiles" (dict "root" $root "role" .service.role) }}
 {{- /* Of the gateway's Secret the public keys alone: it has them in one piece with the private one. */}}
 - { name: principal, path: /run/principal, secret: {{ include "resapermis.name" $root }}-auth-gateway, items: { principal.jwks.json: principal.jwks.json } }
 {{- end }}

@@ -181,8 +181,8 @@ automountServiceAccountToken: false
 { name: tls, path: /run/tls, secret: {{ include "resapermis.name" .root }}-tls-{{ .certificate }}, items: { ca.pem: ca.crt, tls.pem: tls.crt, tls.key: tls.key } }
 {{- end }}
 
-{{- /* The files by which a database is reached, as `role` ("", or "-owner"). A dict: root, database, role. */}}
+{{- /* The files by which a database is reached as `role`. A dict: root, role. */}}
 {{- define "resapermis.databaseFiles" -}}
-- { name: database, path: /run/database, secret: {{ include "resapermis.databaseSecret" . }}{{ .role }}, items: { url: url } }
+- { name: database, path: /run/database, secret: {{ include "resapermis.databaseSecret" . }}, items: { url: url } }
 - { name: database-authority, path: /run/database-authority, secret: {{ include "resapermis.databaseAuthority" .root }}, items: { ca.crt: ca.crt } }
 {{- end }}

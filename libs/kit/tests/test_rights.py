@@ -72,11 +72,13 @@ async def _refused(engine: AsyncEngine, statement: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize(
+    ("package", "role"), [*((package, "") for package in PACKAGES), ("resapermis_auth_gateway", "auth_gateway_egress")]
+)
 async def test_the_role_that_serves_changes_no_table_and_everybody_may_nothing(
-    make_engine: MakeEngine, package: str
+    make_engine: MakeEngine, package: str, role: str
 ) -> None:
-    engine = await make_engine(package)
+    engine = await make_engine(package, role)
     assert await _column(engine, TOO_MUCH) == []
     assert await _column(engine, EVERYBODYS) == []
     await require_serving_role(engine)
@@ -170,6 +172,33 @@ async def test_a_right_on_a_table_that_there_is_not_is_no_right(make_engine: Mak
     with pytest.raises(LookupError, match="not there: sen"):
         async with as_owner(engine) as tx:
             await tx.run_sync(state)
+
+
+async def test_a_role_of_an_earlier_release_has_its_rights_where_it_is_and_need_not_be(
+    make_engine: MakeEngine, postgres: Postgres
+) -> None:
+    engine, role = await make_engine("kit_sample"), "kit_sample_before"
+
+    async def state(*, optional: bool) -> None:
+        async with as_owner(engine) as tx:
+            rights = {"": Rights(), "_before": Rights(optional=optional)}
+            await tx.run_sync(lambda connection: state_rights(connection, rights))
+
+    await state(optional=True)
+    with pytest.raises(sa.exc.ProgrammingError, match="does not exist"):
+        await state(optional=False)
+    await postgres.execute(f"CREATE ROLE {role} LOGIN")
+    try:
+        await state(optional=True)
+        before = new_engine(postgres.url(str(engine.url.database), role), pool=1)
+        assert not await _refused(before, "INSERT INTO seen VALUES ('a', 1)")
+        await before.dispose()
+    finally:
+        async with as_owner(engine) as tx:
+            await tx.run_sync(lambda connection: state_rights(connection, EVERY_ROW))
+            await tx.execute(sa.text(f"REVOKE ALL ON SCHEMA public FROM {role}"))
+            await tx.execute(sa.text(f'REVOKE ALL ON DATABASE "{engine.url.database}" FROM {role}'))
+        await postgres.execute(f"DROP ROLE {role}")
 
 
 async def test_a_table_of_somebody_elses_is_named_where_postgresql_only_warns(

@@ -1,4 +1,4 @@
-"""The roles of each database as Kubernetes Secrets: one that owns it, one that serves, each with a password and its URL.
+"""The roles of each database as Kubernetes Secrets: one that owns it, those that serve, each with a password and its URL.
 
 CloudNativePG reads name and password (`kubernetes.io/basic-auth`), a process the URL. A password that is kept is given again.
 """
@@ -18,10 +18,10 @@ OWNER = "_owner"
 
 
 def secrets_of(folder: Path, name: str, host: str) -> list[dict[str, Any]]:
-    """Two Secrets for each database on `host` ("name" or "name:port"): "<name>-db-<database>" and the same with "-owner"."""
+    """A Secret for each role on `host` ("name" or "name:port"): "<name>-db-<role>", with - for _."""
     made = []
     for database in sorted({service.database for service in SERVICES}):
-        for role, suffix in ((database, ""), (database + OWNER, "-owner")):
+        for role in (*(one.role for one in SERVICES if one.database == database), f"{database}{OWNER}"):
             password = once(folder / f"postgres-{role}", lambda: secrets.token_urlsafe(24))
             content = {"username": role, "password": password, "url": url(role, password, host, database)}
             made.append(
@@ -30,7 +30,7 @@ def secrets_of(folder: Path, name: str, host: str) -> list[dict[str, Any]]:
                     "kind": "Secret",
                     "type": "kubernetes.io/basic-auth",
                     "metadata": {
-                        "name": f"{name}-db-{database.replace('_', '-')}{suffix}",
+                        "name": f"{name}-db-{role.replace('_', '-')}",
                         # With it CloudNativePG notices another password at once.
                         "labels": {"app.kubernetes.io/part-of": "resapermis", "cnpg.io/reload": "true"},
                     },

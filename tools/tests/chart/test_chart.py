@@ -75,6 +75,15 @@ def test_it_finds_each_peer_at_every_replica_by_a_name_of_that_peers_own(
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_it_lets_in_the_certificates_of_who_calls_it_and_no_other(service: Service, department: list[Object]) -> None:
+    """Whom its NetworkPolicy lets in, by their names."""
+    clients = deployment(department, service.name).environment()["RESAPERMIS_GRPC_CLIENTS"].split(",")
+    assert set(clients) == {one.name for one in SERVICES if service.name in one.calls}
+    for client in clients:
+        assert named(department, "Certificate", f"resapermis-tls-{client}")["spec"]["dnsNames"][0] == client
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 def test_every_file_that_a_setting_names_is_mounted(service: Service, department: list[Object]) -> None:
     one = deployment(department, service.name)
     mounts = {mount["name"]: mount["mountPath"] for mount in one.spec["containers"][0]["volumeMounts"]}
@@ -164,6 +173,58 @@ def test_a_bus_outside_is_reached_on_the_ports_that_its_urls_name(monitor: str, 
         assert all(rule["ports"] for rule in to_bus)
 
 
+def test_a_client_may_prove_itself_by_a_key_and_have_no_secret(tmp_path: Path) -> None:
+    """As docs/providers.md writes it."""
+    page = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
+    (values,) = re.findall(r"```yaml\n(services:\n  egress:\n    secrets:\n.*?)```", page, re.DOTALL)
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(values, encoding="utf-8")
+    egress = deployment(render(size("department"), TRIAL, mine), "egress")
+    given = egress.environment()
+    assert given["RESAPERMIS_OIDC_CLIENT_KEY_FILE"] == "/run/secrets/oidc-client-key.json"
+    assert "RESAPERMIS_OIDC_CLIENT_SECRET_FILE" not in given
+    (own,) = [volume["secret"]["items"] for volume in egress.spec["volumes"] if volume["name"] == "own"]
+    assert {item["key"] for item in own} == {"keyset.json", "oidc-client-key.json"}
+
+
+RESTORE = {
+    "database.cluster.recovery.serverName": '"resapermis-db"',
+    "database.cluster.recovery.targetTime": '"2026-11-30 09:00:00+00"',
+    "database.cluster.backup.serverName": '"resapermis-db-2"',
+}
+
+
+@pytest.mark.req("D-15")
+def test_a_cluster_is_restored_from_backups_and_archives_beside_them(department: list[Object]) -> None:
+    cluster = named(rendered("department", given=RESTORE), "Cluster", "resapermis-db")["spec"]
+    assert cluster["bootstrap"] == {
+        "recovery": {"source": "backups", "recoveryTarget": {"targetTime": "2026-11-30 09:00:00+00"}}
+    }
+    (source,) = cluster["externalClusters"]
+    restored, archive = source["plugin"]["parameters"], cluster["plugins"][0]["parameters"]
+    assert source["name"] == "backups"
+    assert (restored["serverName"], archive["serverName"]) == ("resapermis-db", "resapermis-db-2")
+    assert restored["barmanObjectName"] == archive["barmanObjectName"] == "resapermis-db"
+    usual = named(department, "Cluster", "resapermis-db")["spec"]
+    assert usual["bootstrap"].keys() == {"initdb"}
+    assert "externalClusters" not in usual
+    assert usual["plugins"][0]["parameters"]["serverName"] == restored["serverName"], "where the next restore finds it"
+
+
+@pytest.mark.req("D-15")
+@pytest.mark.parametrize(
+    ("change", "refusal"),
+    [
+        ({"database.cluster.backup.serverName": '""'}, "another than resapermis-db"),
+        ({"database.cluster.backup.enabled": "false"}, "backups are read by"),
+        ({"database.cluster.recovery.targetTime": '"yesterday"'}, "targetTime"),
+    ],
+)
+def test_a_restore_that_would_write_over_what_it_reads_is_not_rendered(change: dict[str, str], refusal: str) -> None:
+    with pytest.raises(NotRendered, match=refusal):
+        rendered("department", given=RESTORE | change)
+
+
 @pytest.mark.parametrize("api", [api for api in APIS if not api.startswith(("external-secrets", "custom.metrics"))])
 def test_an_operator_that_is_missing_is_named(api: str) -> None:
     with pytest.raises(NotRendered, match=f"{re.escape(api)}: install .+ first"):
@@ -249,10 +310,11 @@ def test_metrics_are_labelled_as_alerts_ask_for_them(department: list[Object]) -
 
 
 def test_helm_test_asks_every_process_and_whether_the_platform_serves(department: list[Object]) -> None:
-    (job,) = (one for one in pods(department) if one.component == "serves")
+    (asks,) = (one for one in pods(department) if one.component == "serves")
+    assert asks.kind == "Pod", "helm test --logs looks for one of the hook's name"
     asked = {
         url.rpartition("svc:")[2] + " " + url.split("/")[2].split(".")[0]
-        for url in job.containers[0]["args"]
+        for url in asks.containers[0]["args"]
         if url.startswith("http")
     }
     wanted = {f"9100/readyz resapermis-{name}" for name in (BUS_ADMIN, *(one.name for one in SERVICES))}
@@ -404,10 +466,10 @@ def test_each_role_may_hold_what_its_processes_hold(department: list[Object]) ->
         for role in named(department, "Cluster", "resapermis-db")["spec"]["managed"]["roles"]
     }
     often = sums.most(department)
-    for database in {one.database for one in SERVICES}:
-        of_it = [deployment(department, one.name) for one in SERVICES if one.database == database]
-        held = sum((often[one.name] + 1) * (int(one.environment()["RESAPERMIS_DATABASE_POOL"]) + 2) for one in of_it)
-        assert limits[database] == held + 2
+    for service in SERVICES:
+        one = deployment(department, service.name)
+        pool = int(one.environment()["RESAPERMIS_DATABASE_POOL"])
+        assert limits[service.role] == (often[one.name] + 1) * (pool + 2) + 2
 
 
 def test_by_the_network_services_databases_are_reached_over_tls_and_no_other(department: list[Object]) -> None:

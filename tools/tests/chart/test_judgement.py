@@ -9,6 +9,7 @@ import pytest
 from chart.helm import Object
 from chart.judgement import RULES, complaints
 from chart.objects import kinds, named, pods
+from devstack.components import SERVICES
 
 pytestmark = pytest.mark.req("P-02")
 Change = Callable[[list[Object]], Any]
@@ -60,6 +61,11 @@ def same_role(objects: list[Object]) -> None:
 def owner_serves(objects: list[Object]) -> None:
     volume = next(one for one in pod(objects, "basket")["volumes"] if one["name"] == "database")
     volume["secret"]["secretName"] += "-owner"
+
+
+def as_egress(objects: list[Object]) -> None:
+    volume = next(one for one in pod(objects, "auth-gateway")["volumes"] if one["name"] == "database")
+    volume["secret"]["secretName"] = "resapermis-db-auth-gateway-egress"
 
 
 CHANGES: list[tuple[str, str, Change]] = [
@@ -170,6 +176,7 @@ CHANGES: list[tuple[str, str, Change]] = [
     ),
     ("migrations by the owner", "by the role that serves", same_role),
     ("migrations by the owner", "the owner serves", owner_serves),
+    ("migrations by the owner", "the web face serves as egress", as_egress),
     ("migrations by the owner", "no migration", without("Job", "resapermis-migrate-audit-1")),
     (
         "roles of databases",
@@ -224,7 +231,7 @@ def test_a_secret_that_a_pod_mounts_is_made_by_somebody(department: list[Object]
     }
     databases = {name for name in mounted if re.fullmatch(r"resapermis-db-[a-z-]+", name)} - made
     assert mounted == made - {"resapermis-authority"} | keys | databases
-    assert len(databases) == 2 * len(kinds(department, "Database"))
+    assert len(databases) == len(SERVICES) + len(kinds(department, "Database"))
 
 
 def test_of_the_gateways_secret_others_see_the_public_keys_alone(department: list[Object]) -> None:

@@ -12,7 +12,18 @@ import yaml
 
 from containers.prepared import INSIDE, OUTSIDE
 from containers.walls import CALLS, FRONT, GRAFANA, LEAD_OUT, OTEL, PROMETHEUS, THE_WORLD, USED_BY_ALL, may_meet, pair
-from devstack.components import BUS_ADMIN, DATABASES, MAIL, NATS, POSTGRES, SANDBOX, SERVICES, Outside, Service
+from devstack.components import (
+    BUS_ADMIN,
+    DATABASES,
+    MAIL,
+    NATS,
+    POSTGRES,
+    SANDBOX,
+    SERVICES,
+    Outside,
+    Service,
+    callers_of,
+)
 from devstack.settings import ROOT
 
 HOME = "${RESAPERMIS_COMPOSE_HOME:-./.resapermis/compose}"
@@ -135,6 +146,12 @@ def settings_of(service: Service) -> type[Any]:
 def test_the_table_names_whom_a_service_has_addresses_of(service: Service) -> None:
     peers = {name for name in settings_of(service).model_fields if name.startswith("peer_")}
     assert peers == {"peer_" + name.replace("-", "_") for name in service.calls}
+
+
+def test_a_service_lets_in_who_calls_it_and_no_other(compose: dict[str, Any]) -> None:
+    for one in SERVICES:
+        given = compose["services"][one.name]["environment"]["RESAPERMIS_GRPC_CLIENTS"]
+        assert given == ",".join(callers_of(one)), one.name
 
 
 def volumes(compose: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -36,7 +36,7 @@ def test_each_process_has_its_own_secrets_and_no_other_copy_exists_where_it_is_m
         assert has.pop(service.name) == sorted(wanted)
         if service.migrates:
             assert has.pop(f"migrate-{service.name}") == ["database-url"]
-    roles = sorted({role for one in SERVICES for role in (one.database, f"{one.database}_owner")})
+    roles = sorted({role for one in SERVICES for role in (one.role, f"{one.database}_owner")})
     assert has.pop("databases") == sorted(f"postgres-{role}" for role in roles)
     assert has == {"postgres": ["password"], "rdvpermis": ["oidc-client-secret"]}
 
@@ -44,7 +44,7 @@ def test_each_process_has_its_own_secrets_and_no_other_copy_exists_where_it_is_m
 def test_who_serves_is_not_who_migrates_and_both_verify_the_server(place: Path) -> None:
     for service in SERVICES:
         serving = (place / "keys" / service.name / "database-url").read_text()
-        assert serving.startswith(f"postgresql://{service.database}:")
+        assert serving.startswith(f"postgresql://{service.role}:")
         urls = [serving]
         if service.migrates:
             owner = (place / "keys" / f"migrate-{service.name}" / "database-url").read_text()

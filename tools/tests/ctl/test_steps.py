@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 
 import resapermisctl
 from ctl.steps import cluster, databases, keys, platform
-from devstack.components import SERVICES, service_named
+from devstack.components import DATABASES, SERVICES, service_named
 from resapermis_kit.errors import Failure
 from resapermis_kit.roles import __main__ as roles
 from resapermis_kit.roles.handover import Database
@@ -164,10 +164,10 @@ def test_egress_is_handed_a_copy_of_the_keyset_that_sealed_its_tokens_in_0_2_0(f
 
 
 def test_every_database_is_handed_over_by_one_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    handed: list[str] = []
+    handed: list[Database] = []
 
     async def ensure(url: str, databases: Sequence[Database], passwords: Mapping[str, str]) -> list[str]:
-        handed.extend(database.name for database in databases)
+        handed.extend(databases)
         return []
 
     monkeypatch.setattr(roles, "ensure", ensure)
@@ -175,7 +175,7 @@ def test_every_database_is_handed_over_by_one_command(monkeypatch: pytest.Monkey
     assert resapermisctl.main(["database", "handover"]) == 2
     monkeypatch.setenv("RESAPERMIS_ADMIN_URL", "postgresql://postgres@db.example/postgres")
     assert resapermisctl.main(["database", "handover"]) == 0
-    assert handed == sorted({service.database for service in SERVICES})
+    assert tuple(handed) == DATABASES
 
 
 # In a cluster
@@ -241,13 +241,13 @@ def test_secrets_are_made_in_the_cluster_once(folder: Path, api: tuple[Api, clus
     assert base64.b64decode(held[keys.PUBLIC]) == (folder / keys.PUBLIC).read_bytes()
 
 
-def test_each_database_has_a_role_that_owns_and_one_that_serves_with_passwords_of_their_own(folder: Path) -> None:
+def test_each_database_has_a_role_that_owns_and_each_process_its_own_with_passwords_of_their_own(folder: Path) -> None:
     made = {one["metadata"]["name"]: one for one in databases.secrets_of(folder, "resa", "resa-db-rw:5433")}
-    assert len(made) == 2 * len({service.database for service in SERVICES})
+    assert len(made) == len(SERVICES) + len(DATABASES)
     passwords = set()
     for database in {service.database for service in SERVICES}:
-        for role, suffix in ((database, ""), (f"{database}_owner", "-owner")):
-            secret = made[f"resa-db-{database.replace('_', '-')}{suffix}"]
+        for role in (*(one.role for one in SERVICES if one.database == database), f"{database}_owner"):
+            secret = made[f"resa-db-{role.replace('_', '-')}"]
             assert secret["type"] == "kubernetes.io/basic-auth"
             told = {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
             assert told["username"] == role
@@ -266,7 +266,7 @@ def test_databases_come_along_where_their_host_is_named(folder: Path, capsys: py
     assert resapermisctl.main([*words, "--database-host", "db"]) == 0
     many = {one["metadata"]["name"] for one in json.loads(capsys.readouterr().out)["items"]}
     assert {name for name in many - few if name.startswith("resapermis-db-")} == many - few
-    assert len(many - few) == 12
+    assert len(many - few) == len(SERVICES) + len(DATABASES)
 
 
 def test_an_api_server_that_refuses_or_is_away_is_told_without_a_secret(

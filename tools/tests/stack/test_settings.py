@@ -73,8 +73,15 @@ def test_the_sandbox_secret_is_not_shown_to_a_provider_that_another_is_named_for
     assert sandbox not in settings(tmp_path, {name: "handed"}).service(egress).values()
 
 
+def test_a_service_lets_in_who_calls_it_and_no_other(tmp_path: Path) -> None:
+    made = settings(tmp_path, {})
+    let_in = {one.name: made.service(one)["RESAPERMIS_GRPC_CLIENTS"].split(",") for one in SERVICES}
+    calls = {(one.name, other) for one in SERVICES for other in one.calls}
+    assert {(client, name) for name, clients in let_in.items() for client in clients} == calls
+
+
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 def test_a_service_connects_as_the_role_that_serves_and_migrates_as_the_owner(tmp_path: Path, service: Service) -> None:
     made, name = settings(tmp_path, {}), service.database
-    assert made.service(service)["RESAPERMIS_DATABASE_URL"] == f"postgresql://{name}@/{name}"
+    assert made.service(service)["RESAPERMIS_DATABASE_URL"] == f"postgresql://{service.role}@/{name}"
     assert made.migration(service)["RESAPERMIS_DATABASE_URL"] == f"postgresql://{name}_owner@/{name}"

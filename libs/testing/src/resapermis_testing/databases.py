@@ -14,7 +14,7 @@ import uuid
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import asyncpg
@@ -22,7 +22,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from devstack.components import DATABASES
+from devstack.components import DATABASES, PUBLISHERS
 from resapermis_kit.database.engine import make_engine
 from resapermis_kit.database.migration import migrate
 from resapermis_kit.roles.handover import Database, make_roles
@@ -156,51 +156,64 @@ class Administrator:
 
 @dataclass
 class Clone:
-    """A database of one test, and the engine on it of whoever asked for one, with what it has compiled so far."""
+    """A database of one test, and the engines on it of whoever asked for one, with what they have compiled so far."""
 
     package: str
     name: str
     url: str
-    """For the role that serves."""
+    """For the role that serves; of several that of the process which publishes the outbox."""
     uses: int = 0
-    engine: AsyncEngine | None = None
+    engines: dict[str, AsyncEngine] = field(default_factory=dict)
 
-    def take_engine(self) -> AsyncEngine:
-        """Its one engine, without a connection. One that a test listens to is not given to another."""
-        if self.engine is None or self.engine.sync_engine._has_events:  # noqa: SLF001 - nothing public says so
-            self.engine = make_engine(self.url, pool=10, name=self.package)
-        return self.engine
+    def take_engine(self, role: str = "") -> AsyncEngine:
+        """Its one engine of a role ("": that of `url`), without a connection. One that a test listens to is not given to another."""
+        known = self.engines.get(role)
+        if known is None or known.sync_engine._has_events:  # noqa: SLF001 - nothing public says so
+            url = url_of(self.url, role) if role else self.url
+            known = self.engines[role] = make_engine(url, pool=10, name=self.package)
+        return known
+
+
+def url_of(url: str, role: str) -> str:
+    """Of the same database, for another role."""
+    return url.replace(f"//{make_url(url).username}@", f"//{role}@", 1)
 
 
 def owner_url(url: str) -> str:
     """Of the same database, for its owner."""
-    role = make_url(url).username
-    return url.replace(f"//{role}", f"//{role}{OWNER}", 1)
+    return url_of(url, _owner(make_url(url).username))
+
+
+def _owner(role: str | None) -> str:
+    return next((one.owner for one in DATABASES if role in one.serving), f"{role}{OWNER}")
 
 
 @asynccontextmanager
 async def as_owner(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A transaction on the same database as its owner, for what a test does and no service may: breaking the schema, say."""
-    owner = _owners(engine)
+    async with as_role(engine, _owner(engine.url.username)) as tx:
+        yield tx
+
+
+@asynccontextmanager
+async def as_role(engine: AsyncEngine, role: str) -> AsyncIterator[AsyncConnection]:
+    """A transaction on the same database as another role: the other process that serves from it, say."""
+    other = create_async_engine(engine.url.set(username=role), poolclass=NullPool)
     try:
-        async with owner.begin() as tx:
+        async with other.begin() as tx:
             yield tx
     finally:
-        await owner.dispose()
+        await other.dispose()
 
 
 async def vacuum_analyze(engine: AsyncEngine, table: str = "") -> None:
     """What autovacuum does by and by, now: of one table, or of all."""
-    owner = _owners(engine)
+    owner = create_async_engine(engine.url.set(username=_owner(engine.url.username)), poolclass=NullPool)
     try:
         async with owner.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             await connection.exec_driver_sql(f"VACUUM ANALYZE {table}")
     finally:
         await owner.dispose()
-
-
-def _owners(engine: AsyncEngine) -> AsyncEngine:
-    return create_async_engine(engine.url.set(username=f"{engine.url.username}{OWNER}"), poolclass=NullPool)
 
 
 def _close(name: str, roles: Database) -> str:
@@ -236,7 +249,8 @@ class Databases:
             f'CREATE DATABASE "{name}" OWNER "{template.owner}" TEMPLATE "{template.name}" STRATEGY file_copy'
         )
         await self._execute(_close(name, template))
-        return Clone(package, name, self._url(template.serving[0], name))
+        usual = template.serving[0]
+        return Clone(package, name, self._url(PUBLISHERS[usual].role if usual in PUBLISHERS else usual, name))
 
     async def _template(self, package: str) -> Database:
         usual = Database.of(package.removeprefix("resapermis_"))

@@ -23,7 +23,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from devstack.postgres import ADMINISTRATOR, answers, embedded, prepare
-from resapermis_testing.databases import Administrator, Clone, Databases
+from resapermis_testing.databases import Administrator, Clone, Databases, url_of
 
 SETTINGS = {
     # Nothing here outlives the run, and no table lives long enough to be cleaned.
@@ -228,29 +228,36 @@ async def _make_clone(databases: Databases, _opened: "weakref.WeakSet[Any]") -> 
         databases.give_back(clone)
 
 
-MakeDatabase = Callable[[str], Awaitable[str]]
+MakeDatabase = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
 async def make_database(_make_clone: MakeClone) -> MakeDatabase:
-    """Function: package name -> URL of a fresh migrated database, for the role that serves from it."""
+    """Function: package name, role -> URL of a fresh migrated database, for the role that serves from it unless another is named."""
 
-    async def make(package: str) -> str:
-        return (await _make_clone(package)).url
+    async def make(package: str, role: str = "") -> str:
+        url = (await _make_clone(package)).url
+        return url_of(url, role) if role else url
 
     return make
 
 
-MakeEngine = Callable[[str], Awaitable[AsyncEngine]]
+MakeEngine = Callable[..., Awaitable[AsyncEngine]]
 
 
 @pytest.fixture
 async def make_engine(_make_clone: MakeClone) -> AsyncIterator[MakeEngine]:
-    """Function: package name -> engine on a fresh migrated database."""
-    engines: list[AsyncEngine] = []
+    """Function: package name, role -> engine on a fresh migrated database; an engine instead of a name: on the same one.
 
-    async def make(package: str) -> AsyncEngine:
-        engines.append((await _make_clone(package)).take_engine())
+    As the role that serves from it, unless another is named.
+    """
+    engines: list[AsyncEngine] = []
+    clones: dict[str, Clone] = {}
+
+    async def make(package: str | AsyncEngine, role: str = "") -> AsyncEngine:
+        clone = await _make_clone(package) if isinstance(package, str) else clones[str(package.url.database)]
+        clones[clone.name] = clone
+        engines.append(clone.take_engine(role))
         return engines[-1]
 
     yield make

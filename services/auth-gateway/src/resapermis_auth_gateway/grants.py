@@ -65,6 +65,15 @@ class Grant:
 
 
 @dataclass(frozen=True)
+class Live:
+    """A live grant, without what it keeps: whoever ends it need not read that."""
+
+    id: UUID
+    account_id: UUID
+    school_id: str
+
+
+@dataclass(frozen=True)
 class OfSchool:
     """What a school has: how many live grants; how many of them RdvPermis takes, and when the last of these runs out."""
 
@@ -96,7 +105,7 @@ async def give(
     if not await tokens.adopt(tx, sealed.token_id):
         return False
     for old in await _live(tx, rows.c.account_id == account_id, rows.c.school_id == school_id):
-        await _kill(tx, old, REPLACED, now)
+        await tokens.end_and_revoke(tx, old.id, REPLACED, now)
         await outbox.add(tx, now, _record("grant.end", old.id, school_id, actor, reason=REPLACED))
         ENDED.labels(REPLACED).inc()
     await _lock_count(tx, school_id)
@@ -127,18 +136,25 @@ async def end(
     for school_id in sorted({one.school_id for one in found}):
         await _lock_count(tx, school_id)
     for one in found:
-        await _kill(tx, one, reason, now)
+        await tokens.end_and_revoke(tx, one.id, reason, now)
         await say_ended(tx, outbox, one, reason, now, actor=actor, action=action)
     return len(found)
 
 
 async def any_of(tx: Tx, *whose: sa.ColumnElement[bool]) -> bool:
     """Whether a live grant fits `whose`."""
-    return bool((await tx.execute(sa.select(sa.exists().where(GRANT, LIVE, *whose)))).scalar())
+    return bool((await tx.execute(sa.select(sa.exists(rows.c.id).where(GRANT, LIVE, *whose)))).scalar())
 
 
 async def say_ended(
-    tx: Tx, outbox: Outbox, grant: tokens.Token, reason: str, now: datetime, *, actor: Actor, action: str = "grant.end"
+    tx: Tx,
+    outbox: Outbox,
+    grant: Live | tokens.Token,
+    reason: str,
+    now: datetime,
+    *,
+    actor: Actor,
+    action: str = "grant.end",
 ) -> None:
     """Event and record of a grant whose row has just been ended.
 
@@ -172,7 +188,15 @@ async def warn(tx: Tx, outbox: Outbox, now: datetime) -> None:
 async def newest(tx: Tx, account_id: UUID, school_id: str) -> Grant | None:
     """The account's grant at the school: the live one, else the one that was given last; None: never."""
     statement = (
-        sa.select(rows)
+        sa.select(
+            rows.c.id,
+            rows.c.created_at,
+            rows.c.ends_at,
+            rows.c.used_at,
+            rows.c.refused_at,
+            rows.c.dead_at,
+            rows.c.reason,
+        )
         .where(GRANT, rows.c.account_id == account_id, rows.c.school_id == school_id)
         .order_by(LIVE.desc(), rows.c.created_at.desc())
         .limit(1)
@@ -231,15 +255,10 @@ async def _lock_count(tx: Tx, school_id: str) -> None:
     await tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"grants {school_id}", 0))))
 
 
-async def _live(tx: Tx, *whose: sa.ColumnElement[bool]) -> Sequence[tokens.Token]:
-    columns = [rows.c[name] for name in tokens.Token.__dataclass_fields__]
+async def _live(tx: Tx, *whose: sa.ColumnElement[bool]) -> Sequence[Live]:
+    columns = (rows.c.id, rows.c.account_id, rows.c.school_id)
     statement = sa.select(*columns).where(GRANT, LIVE, *whose).order_by(rows.c.id).limit(AT_ONCE).with_for_update()
-    return [tokens.Token(**row._asdict()) for row in await tx.execute(statement)]
-
-
-async def _kill(tx: Tx, grant: tokens.Token, reason: str, now: datetime) -> None:
-    await tokens.end_token(tx, grant.id, reason, now)
-    await tokens.revoke_later(tx, grant.sealed, now)
+    return [Live(*row) for row in await tx.execute(statement)]
 
 
 def _record(action: str, grant_id: UUID, school_id: str, actor: Actor, **facts: str) -> Record:

@@ -35,11 +35,11 @@ from resapermis_auth_gateway.egress.servicer import RdvPermisServicer
 from resapermis_auth_gateway.egress.token_store import Access, TokenOwner, TokenStore
 from resapermis_auth_gateway.tokens import TokenPair
 from resapermis_kit.clock import new_id, utc_now
-from resapermis_kit.database.transaction import transaction
 from resapermis_kit.denials.denial import Denial
 from resapermis_kit.errors import Failure, from_rpc_error
 from resapermis_kit.events.outbox import Outbox, outbox
 from resapermis_kit.rpc.auth import HEADER
+from resapermis_testing.databases import as_role
 from resapermis_testing.grpc_server import RunningServer
 from resapermis_vault.keyset import Keyset, new_keyset
 
@@ -47,6 +47,7 @@ from .hostile_provider import Clock, HostileProvider, RelyingParty, registration
 from .responder import Responder
 
 PACKAGE = "resapermis_auth_gateway"
+WEB, EGRESS = "auth_gateway_web", "auth_gateway_egress"
 INVENTED = "invented"
 KEY = ECKey.generate_key("P-256").as_dict(private=False)
 """It signs nothing."""
@@ -122,7 +123,7 @@ class World:
             refresh,
             None if refresh_seconds is None else now + timedelta(seconds=refresh_seconds),
         )
-        async with transaction(self.engine) as tx:
+        async with as_role(self.engine, WEB) as tx:
             account = {"id": account_id, "subject": subject or str(account_id), "school_id": school_id}
             account["issuer"] = issuer or self.provider.issuer
             session = {"id": session_id, "account_id": account_id, "school_id": school_id}
@@ -207,7 +208,7 @@ async def make_world(make_engine, serve, tls) -> AsyncIterator[MakeWorld]:
         api: str, issuer: str, *, client_id="resapermis", secret=INVENTED, engine=None, vault=None, **more: Any
     ) -> World:
         """A replica; `engine` and `vault` of another one make it the second."""
-        engine = engine or await make_engine(PACKAGE)
+        engine = engine or await make_engine(PACKAGE, EGRESS)
         vault = vault or new_keyset()
         client = Client(tls / "egress" / "ca.pem")  # the system's authorities take a third of a second to read
         ours = Registration(

@@ -19,6 +19,7 @@ from resapermis_kit.clock import new_id, utc_now
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
+from resapermis_testing.databases import as_owner
 
 from .conftest import MakeWorld, World, answering
 from .hostile_provider import Clock
@@ -142,7 +143,7 @@ async def test_more_than_a_hundred_end_at_once(change: Change) -> None:
     more = [{"id": new_id(), "account_id": await _account(change), "cookie_hash": new_id().bytes} for _ in range(150)]
     plain = {"school_id": "school-1", "school_name": "", "department": "", "provider_sid": ""}
     moments = {"created_at": utc_now(), "seen_at": utc_now()}
-    async with transaction(change.now.engine) as tx:
+    async with as_owner(change.now.engine) as tx:
         await tx.execute(sa.insert(tables.sessions), [one | plain | moments for one in more])
     await change.now.token_store.end_other_providers()
     assert len(await change.now.said(SessionEnded)) == 151

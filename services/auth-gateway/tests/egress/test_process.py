@@ -27,7 +27,7 @@ from resapermis_testing.ports import free_port
 from resapermis_vault.keyset import Keyset
 from resapermis_vault.operator import files
 
-from .conftest import INVENTED, PACKAGE, World
+from .conftest import EGRESS, INVENTED, PACKAGE, World
 
 PAGE = Path(__file__).parents[4] / "docs" / "providers.md"
 OWN = sorted(EgressSettings.model_fields.keys() - Settings.model_fields.keys())
@@ -49,7 +49,7 @@ async def test_it_starts_serves_says_its_health_and_drains(
     make_database, nats_server, make_bus, responder, tls, principal_keys, signer, tmp_path
 ):
     files.write_new(tmp_path / "keyset.json")
-    grpc_port, metrics_port, database = free_port(), free_port(), await make_database(PACKAGE)
+    grpc_port, metrics_port, database = free_port(), free_port(), await make_database(PACKAGE, EGRESS)
     settings = {
         "DATABASE_URL": database,
         "NATS_URL": nats_server.url,

@@ -22,6 +22,7 @@ from resapermis_kit.clock import utc_now
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events import outbox as kit_outbox
+from resapermis_testing.databases import as_owner
 
 from .conftest import MakeParty
 from .hostile_provider import OTHER, SECRET, HostileProvider, RelyingParty
@@ -233,7 +234,7 @@ async def test_a_session_ends_with_its_grant_everywhere_and_is_counted(
     for _ in range(2):
         with pytest.raises(Failure):
             await world.access(TokenOwner(session, "school-1"))
-    async with transaction(world.engine) as tx:
+    async with as_owner(world.engine) as tx:
         rows = {row.id: row for row in await tx.execute(sa.select(tables.sessions))}
     assert (rows[session].end_cause, rows[other].ended_at) == ("grant", None)
     assert rows[session].ended_at is not None
@@ -260,7 +261,7 @@ async def test_a_session_that_was_signed_out_meanwhile_ends_once(world: Any, res
     with pytest.raises(Failure):
         await world.access(TokenOwner(session, "school-1"))
     assert await _published(world, SessionEnded) == []
-    async with transaction(world.engine) as tx:
+    async with as_owner(world.engine) as tx:
         assert (await tx.execute(sa.select(tables.sessions.c.end_cause))).scalar() == "signed_out"
 
 

@@ -18,6 +18,7 @@ from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events import outbox as kit_outbox
+from resapermis_testing.databases import as_owner
 from resapermis_vault.errors import Unreadable
 from resapermis_vault.person_key import row_of
 from resapermis_vault.secret import open_secret
@@ -272,7 +273,7 @@ async def test_a_second_token_for_a_session_is_refused_by_the_database(world):
     (token,) = await tokens.of_sessions(world.engine, world.provider.issuer, [session])
     again = tokens.TokenPair("a", utc_now(), "r", None)
     with pytest.raises(sa.exc.IntegrityError):
-        async with transaction(world.engine) as tx:
+        async with as_owner(world.engine) as tx:
             await tokens.store(
                 tx,
                 tokens.seal(world.vault, session, again),
@@ -350,7 +351,7 @@ async def test_one_that_nobody_can_open_ends_and_stops_no_other_from_being_renew
     one, other = await tokens.of_sessions(world.engine, world.provider.issuer, [broken, whole])
     assert one is None
     assert tokens.open_access(world.vault, other) == "access-2"
-    async with transaction(world.engine) as tx:
+    async with as_owner(world.engine) as tx:
         ended = (
             await tx.execute(sa.select(tables.sessions.c.end_cause).where(tables.sessions.c.id == broken))
         ).scalar()

@@ -44,6 +44,7 @@ from resapermis_kit.process.telemetry import Health
 from resapermis_kit.rpc.auth import caller
 from resapermis_kit.rpc.authorization import Authorizer
 from resapermis_kit.tls.certificates import Certificates
+from resapermis_testing.databases import as_owner, as_role
 from resapermis_testing.grpc_server import RunningServer, Serve
 from resapermis_testing.postgres import MakeEngine
 from resapermis_vault.keyset import new_document
@@ -140,7 +141,7 @@ class Provider(oidc_pb2_grpc.ProviderServiceServicer):
         sealed = oidc_pb2.SealedTokens(token_id=str(uuid4()), access=b"sealed access", refresh=b"sealed refresh")
         sealed.access_expires_at.FromDatetime(self.clock() + timedelta(minutes=5))
         if adopted and self.engine is not None:
-            async with transaction(self.engine) as tx:
+            async with as_role(self.engine, "auth_gateway_egress") as tx:
                 await tokens.keep_unadopted(tx, sealed_of(sealed), self.clock(), issuer=ISSUER, subject=subject)
         return sealed
 
@@ -307,7 +308,7 @@ class World:
         return [Record.FromString(payload) for name, payload in await self.published() if name == kind]
 
     async def count(self, table: sa.Table, *where: Any) -> int:
-        async with self.dependencies.sessions.engine.connect() as connection:
+        async with as_owner(self.dependencies.sessions.engine) as connection:
             return (await connection.execute(sa.select(sa.func.count()).select_from(table).where(*where))).scalar() or 0
 
 

@@ -16,6 +16,7 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2
 from resapermis_auth_gateway import grants, tables
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
+from resapermis_testing.databases import as_owner
 from resapermis_testing.eventually import eventually
 
 pytestmark = pytest.mark.req("S-24")
@@ -54,7 +55,7 @@ async def _recorded(world: Any, action: str) -> list[Record]:
 
 
 async def _kept(world: Any) -> list[Any]:
-    async with transaction(world.dependencies.sessions.engine) as tx:
+    async with as_owner(world.dependencies.sessions.engine) as tx:
         return list(await tx.execute(sa.select(tables.tokens).where(GRANT).order_by(tables.tokens.c.created_at)))
 
 
@@ -464,7 +465,7 @@ async def test_until_rdvpermis_says_which_school_it_is_a_fresh_token_serves_none
 
     async def looks(request: Any, context: Any) -> rdvpermis_pb2.GetSchoolResponse:
         async with transaction(engine) as tx:
-            seen.append([row.school_id for row in await tx.execute(sa.select(tables.tokens).where(LIVE))])
+            seen.append(list((await tx.execute(sa.select(tables.tokens.c.school_id).where(LIVE))).scalars()))
         return egress.school
 
     async with with_egress.browser() as first, with_egress.browser() as second:

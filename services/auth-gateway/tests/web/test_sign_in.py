@@ -20,6 +20,7 @@ from resapermis_auth_gateway.web.sign_in.return_to import safe_return_to
 from resapermis_kit.clock import new_id
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
+from resapermis_testing.databases import as_owner
 
 pytestmark = pytest.mark.req("S-01")
 RECORD, STARTED = Record.DESCRIPTOR.full_name, SessionStarted.DESCRIPTOR.full_name
@@ -65,7 +66,7 @@ async def test_the_database_holds_no_secret_in_clear(with_egress: Any) -> None:
     async with with_egress.browser() as browser:
         await with_egress.sign_in(browser)
         cookie = browser.cookies[with_egress.cookie]
-    async with with_egress.dependencies.sessions.engine.connect() as connection:
+    async with as_owner(with_egress.dependencies.sessions.engine) as connection:
         rows = [
             row
             for table in (tables.accounts, tables.sessions, tables.tokens)
@@ -122,7 +123,7 @@ async def test_who_signs_in_for_another_school_is_signed_out_of_the_first_everyw
     assert [answer.status_code for answer in answers] == [401, 401, 200]
     ended = [SessionEnded.FromString(body) for kind, body in await with_egress.published() if kind == ENDED]
     assert [(one.school_id, one.cause) for one in ended] == [("school-1", "other_school")] * 2
-    async with with_egress.dependencies.sessions.engine.connect() as connection:
+    async with as_owner(with_egress.dependencies.sessions.engine) as connection:
         held = await connection.execute(sa.select(tables.tokens))
         dead = {row.school_id: (row.dead_at is not None, row.access is None, row.refresh is None) for row in held}
     assert dead == {"school-1": (True, True, True), "school-2": (False, False, False)}

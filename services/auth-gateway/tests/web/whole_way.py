@@ -24,11 +24,13 @@ from resapermis_auth_gateway.egress.settings import EgressSettings
 from resapermis_auth_gateway.egress.token_store import TokenStore
 from resapermis_auth_gateway.egress_process import registration
 from resapermis_kit.clock import utc_now
-from resapermis_kit.database.transaction import transaction
 from resapermis_kit.events.outbox import Outbox
+from resapermis_testing.databases import as_role
 from resapermis_testing.grpc_server import Serve
 from resapermis_testing.postgres import MakeEngine
 from resapermis_vault.keyset import Keyset, new_keyset
+
+EGRESS = "auth_gateway_egress"
 
 
 @dataclass
@@ -44,7 +46,7 @@ class WholeWay:
         """The newest one that the gateway keeps, of a session or of a grant."""
         kept = tables.tokens
         newest = sa.select(kept.c.id).where(kept.c.kind == kind).order_by(kept.c.created_at.desc()).limit(1)
-        async with transaction(self.world.dependencies.sessions.engine) as tx:
+        async with as_role(self.world.dependencies.sessions.engine, EGRESS) as tx:
             token = await tokens.by_id(tx, self.provider.issuer, (await tx.execute(newest)).scalar_one())
         assert token
         return tokens.open_refresh(self.vault, token)
@@ -64,7 +66,8 @@ async def whole_way(
         settings = settings_for(
             EgressSettings, "egress", keyset_file=keyset_file, public_url="https://resapermis.test", **given
         )
-        engine, vault, client = await make_engine("resapermis_auth_gateway"), new_keyset(), Client()
+        webs, vault, client = await make_engine("resapermis_auth_gateway"), new_keyset(), Client()
+        engine = await make_engine(webs, EGRESS)
         clients.append(client)
         provider, box = Provider(client, registration(settings), utc_now), Outbox("auth-gateway")
         token_store = TokenStore(engine, vault, provider, box, lambda _: None, utc_now)
@@ -86,7 +89,7 @@ async def whole_way(
                 "resapermis.oidc.v1.ProviderService",
             ),
         )
-        world = await make_world({"egress": running}, engine=engine, now=utc_now, oidc_issuer=settings.oidc_issuer)
+        world = await make_world({"egress": running}, engine=webs, now=utc_now, oidc_issuer=settings.oidc_issuer)
         ends = settings.oidc_revocation_ends
         revocations = Revocations(engine, vault, provider, box, lambda _: None, utc_now, ends=ends)
         return WholeWay(world, vault, provider, revocations)

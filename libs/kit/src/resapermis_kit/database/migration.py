@@ -18,9 +18,11 @@ from resapermis_kit.roles.rights import (
     FUNCTIONS,
     GRANTEES,
     NOT_OWNED,
+    ROLES,
     TABLES,
     ByRole,
     WrongRole,
+    present,
     serving_roles,
     statements,
 )
@@ -80,7 +82,7 @@ def state_rights(connection: sa.Connection, rights: ByRole) -> None:
     # Two that migrate at once would write the same rows of the catalog, and one would fail.
     connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('rights', 0))"))
     owner = require_owner(connection)
-    roles = serving_roles(owner, rights)
+    roles = present(serving_roles(owner, rights), set(connection.execute(sa.text(ROLES)).scalars()))
     database = str(connection.execute(sa.text("SELECT current_database()::text")).scalar_one())
     tables = set(connection.execute(sa.text(TABLES)).scalars())
     functions = set(connection.execute(sa.text(FUNCTIONS)).scalars())

@@ -28,10 +28,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     if not url or not arguments or any(one.startswith("-") for one in arguments):
         print(__doc__, file=sys.stderr)  # noqa: T201 - a command line speaks on its terminal
         return 2
-    databases = []
-    for one in arguments:
-        name, _, suffixes = one.partition(":")
-        databases.append(Database.of(name, filter(None, suffixes.split(","))))
+    databases = [_database(one) for one in arguments]
     try:
         touched = asyncio.run(ensure(url, databases, _passwords(databases, environment.get(FOLDER, ""))))
     except (NotHandedOver, ValueError, asyncpg.PostgresError, OSError, TimeoutError) as reason:
@@ -39,6 +36,17 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         return 1
     print(f"roles: {', '.join(touched) or 'nothing'} made or handed over")  # noqa: T201
     return 0
+
+
+def words(database: Database) -> str:
+    """The argument that says a database with its serving roles: "basket", "auth_gateway:egress,web"."""
+    further = [role.removeprefix(f"{database.name}_") for role in database.serving[1:]]
+    return ":".join([database.name, *([",".join(further)] if further else [])])
+
+
+def _database(argument: str) -> Database:
+    name, _, suffixes = argument.partition(":")
+    return Database.of(name, filter(None, suffixes.split(",")))
 
 
 def _passwords(databases: Sequence[Database], folder: str) -> dict[str, str]:

@@ -29,6 +29,8 @@ class Rights:
 
     tables: Mapping[str, Sequence[str]] = field(default_factory=dict)
     others: Sequence[str] = ALL
+    optional: bool = False
+    """The role need not be there: processes of an earlier release serve as it, and an installation may never have had any."""
 
     def of(self, table: str) -> Sequence[str]:
         """Those on one table."""
@@ -48,6 +50,11 @@ def serving_roles(owner: str, rights: ByRole) -> dict[str, Rights]:
             f"hands the database over (python -m resapermis_kit.roles, docs/databases.md)"
         )
     return {owner.removesuffix(OWNER) + suffix: one for suffix, one in rights.items()}
+
+
+def present(roles: Mapping[str, Rights], existing: Collection[str]) -> dict[str, Rights]:
+    """Those that rights are stated of: an optional one only where it exists."""
+    return {role: rights for role, rights in roles.items() if role in existing or not rights.optional}
 
 
 def statements(
@@ -134,6 +141,7 @@ def _grant(verb: str, privileges: Sequence[str], what: str, role: str) -> list[s
 TABLES = """
 SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm') AND relnamespace = 'public'::regnamespace
 """
+ROLES = "SELECT rolname::text FROM pg_roles"
 FUNCTIONS = """
 SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND pg_get_userbyid(proowner) = current_user
 """

@@ -41,7 +41,7 @@ class EgressSettings(Settings):
     rdvpermis_url: str
     """Base address of RdvPermis' API."""
     rdvpermis_ca_file: Path | None = None
-    """Authorities (PEM) believed for RdvPermis and its provider instead of the system's. TLS is always verified."""
+    """CAs (PEM) trusted for RdvPermis and its provider instead of the system's. TLS is always verified."""
     rdvpermis_connections: int = Field(default=64, ge=1, le=1000)
     """HTTP connections at most; a call waits one second for one."""
     rdvpermis_employee_calls: int = Field(default=210, ge=1)

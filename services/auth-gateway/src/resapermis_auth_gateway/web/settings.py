@@ -27,7 +27,7 @@ class WebSettings(Settings):
     web_root: Path = Path("web/dist")
     """Folder of the built interface; index.html holds __CSP_NONCE__ where a nonce belongs."""
     trusted_proxies: str = ""
-    """Addresses, with commas, whose X-Forwarded-For is believed; empty: nobody's."""
+    """Addresses, with commas, whose X-Forwarded-For is trusted; empty: nobody's."""
     reverse_proxy: str = ""
     """host:port of whoever ends browsers' TLS before this process, to be asked once a minute which certificate it shows for the name
     of RESAPERMIS_PUBLIC_URL: metrics say when that ends. Empty: nobody asks, and somebody else must watch it."""
