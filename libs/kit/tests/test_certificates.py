@@ -281,9 +281,9 @@ BROKEN: dict[str, tuple[str, Callable[[Path, Authority], Any]]] = {
         lambda to, ours: (ours.sign(to / "new", "audit"), (to / "new" / "tls.key").replace(to / "tls.key")),
     ),
     "no authority": ("ca.pem holds no", lambda to, _: (to / "ca.pem").write_bytes(b"")),
-    "another authority": ("signed by no authority", lambda to, _: (to / "ca.pem").write_bytes(Authority().pem)),
+    "another authority": ("signed by no CA", lambda to, _: (to / "ca.pem").write_bytes(Authority().pem)),
     "an authority of an unknown kind": (
-        "signed by no authority",
+        "signed by no CA",
         lambda to, ours: (to / "ca.pem").write_bytes(of_another_curve(ours)),
     ),
     "ended": ("not valid now", lambda to, ours: ours.sign(to, "audit", begins=2 * PAST, ends=PAST)),

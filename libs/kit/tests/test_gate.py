@@ -11,6 +11,8 @@ from typing import Any
 import grpc
 import pytest
 import sqlalchemy as sa
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
 from prometheus_client import REGISTRY
@@ -18,6 +20,7 @@ from prometheus_client import REGISTRY
 from resapermis.audit.v1.events_pb2 import Record
 from resapermis.batch.v1 import batch_pb2, batch_pb2_grpc
 from resapermis.errors.v1 import errors_pb2
+from resapermis.events.v1 import events_pb2, events_pb2_grpc
 from resapermis.mandate.v1 import mandate_pb2 as pb
 from resapermis.mandate.v1 import mandate_pb2_grpc as rpc
 from resapermis_kit.clock import utc_now
@@ -91,6 +94,54 @@ async def test_a_role_without_the_right_is_refused(running: RunningServer, roles
 
 async def test_a_principal_with_another_services_certificate_is_refused(running: RunningServer) -> None:
     assert (await _refusal(running, running.principal(), as_service="notification")).code == Code.CODE_FORBIDDEN
+
+
+class Events(events_pb2_grpc.EventsServiceServicer):
+    """Replays nothing."""
+
+    async def Replay(self, request: events_pb2.ReplayRequest, context: Any) -> events_pb2.ReplayResponse:
+        """Policies let any service ask."""
+        return events_pb2.ReplayResponse(last_number=7)
+
+
+async def _of_health_and_reflection(channel: grpc.aio.Channel) -> list[str]:
+    """How each of the standard services answers."""
+    health, asked = health_pb2_grpc.HealthStub(channel), health_pb2.HealthCheckRequest()
+    question = reflection_pb2.ServerReflectionRequest(list_services="")
+    answers: list[Any] = [
+        health.Check(asked, timeout=5),
+        health.Watch(asked, timeout=5).read(),
+        reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([question]), timeout=5).read(),
+    ]
+    found = []
+    for answer in answers:
+        try:
+            await answer
+            found.append("OK")
+        except grpc.aio.AioRpcError as error:
+            found.append(error.code().name)
+    return found
+
+
+@pytest.mark.req("S-07", "D-04")
+async def test_a_certificate_of_a_service_that_does_not_call_this_one_is_refused_before_any_policy_is_asked(
+    serve: Serve,
+) -> None:
+    added = (events_pb2_grpc.add_EventsServiceServicer_to_server, Events(), "resapermis.events.v1.EventsService")
+    running = await serve("mandate", added, clients=["audit", "auth-gateway"])
+    for service, answers in (("audit", "OK"), ("egress", "PERMISSION_DENIED")):
+        async with running.channel("mandate", service) as channel:
+            ask = peers.call(
+                events_pb2_grpc.EventsServiceStub(channel).Replay, events_pb2.ReplayRequest(), principal=""
+            )
+            if answers == "OK":
+                assert (await ask).last_number == 7
+            else:
+                with pytest.raises(Failure) as refused:
+                    await ask
+                assert refused.value.code == Code.CODE_FORBIDDEN
+                assert [(one.reason, one.carrier) for one in running.denied] == [("certificate_unlisted", "egress")]
+            assert await _of_health_and_reflection(channel) == [answers] * 3
 
 
 CHANGED: dict[str, dict[str, Any]] = {

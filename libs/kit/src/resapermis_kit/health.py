@@ -23,10 +23,10 @@ _SERVING, _NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.Heal
 class HealthServicer(aio.HealthServicer):  # type: ignore[misc] # grpcio-health-checking has no types
     """Answers as things are when it is asked."""
 
-    def __init__(self, current: Callable[[], Mapping[str, bool]], met: Callable[[Any], None]) -> None:
-        """`current`: each service that may be asked for, and whether it serves. `met` is told of who asks (their context)."""
+    def __init__(self, current: Callable[[], Mapping[str, bool]]) -> None:
+        """`current`: each service that may be asked for, and whether it serves."""
         super().__init__()
-        self._current, self._met = current, met
+        self._current = current
 
     async def say(self) -> None:
         """Tell those that watch what has changed."""
@@ -37,7 +37,6 @@ class HealthServicer(aio.HealthServicer):  # type: ignore[misc] # grpcio-health-
         self, request: health_pb2.HealthCheckRequest, context: Any
     ) -> health_pb2.HealthCheckResponse:
         """One answer. NOT_FOUND for a service that there is not."""
-        self._met(context)
         await self.say()
         return await super().Check(request, context)
 

@@ -1,7 +1,7 @@
 """A service's gRPC server with the real gate, and settings for a whole process. A pytest plugin."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,13 +90,15 @@ def authorizer() -> Authorizer:
 async def serve(
     tls: Path, principal_keys: tuple[Path, Path], signer: Signer, authorizer: Authorizer
 ) -> AsyncIterator[Serve]:
-    """Function: (service, (add, servicer, full name)...) -> a running server with the real gate."""
+    """Function: (service, (add, servicer, full name)..., clients=None) -> a running server with the real gate."""
     running: list[RunningServer] = []
 
-    async def start(service: str, *servicers: tuple[Any, object, str]) -> RunningServer:
+    async def start(
+        service: str, *servicers: tuple[Any, object, str], clients: Collection[str] | None = None
+    ) -> RunningServer:
         denied: list[Denial] = []
         verifier = Verifier(principal_keys[1], service)
-        server = Server("127.0.0.1:0", Certificates(tls / service), verifier, authorizer, denied.append)
+        server = Server("127.0.0.1:0", Certificates(tls / service), verifier, authorizer, denied.append, clients)
         for add, servicer, name in servicers:
             server.add(add, servicer, name)
         await server.start()

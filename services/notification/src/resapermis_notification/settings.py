@@ -22,7 +22,7 @@ class Settings(ServiceSettings):
     """smtps://host:port (TLS from the start) or smtp+starttls://host:port (STARTTLS or nothing); smtp://host:port is for a mail
     catcher on the same machine, and refused for any other."""
     smtp_ca_file: Path | None = None
-    """Authorities (PEM) believed for the mail server instead of the system's. TLS is always verified."""
+    """CAs (PEM) trusted for the mail server instead of the system's. TLS is always verified."""
     smtp_username: str = ""
     """Account at the mail server; when set, STARTTLS is demanded of an smtp:// server too."""
     smtp_password: SecretStr = SecretStr("")

@@ -114,6 +114,7 @@ export function reasonText(reason: string): string {
     certificate_denied: () => t`certificat révoqué`,
     certificate_untrusted: () => t`certificat d'une ancienne autorité`,
     certificate_expired: () => t`certificat expiré`,
+    certificate_unlisted: () => t`certificat d'un autre service`,
     principal_forged: () => t`identité falsifiée`,
     principal_audience: () => t`identité destinée à un autre service`,
     principal_expired: () => t`identité périmée`,

@@ -20,7 +20,7 @@ DENIED = Counter(
 )
 for _reason in (
     *("principal_forged", "principal_audience", "principal_twice", "principal_expired"),
-    *("certificate_denied", "certificate_expired", "certificate_untrusted"),
+    *("certificate_denied", "certificate_expired", "certificate_untrusted", "certificate_unlisted"),
 ):
     DENIED.labels(ACTION, _reason)  # there from the start, at 0: Prometheus sees no increase in what begins at 1
 log = structlog.get_logger()

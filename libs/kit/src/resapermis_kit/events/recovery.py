@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.events.v1 import events_pb2 as pb
 from resapermis_kit import clock
-from resapermis_kit.database.transaction import transaction
+from resapermis_kit.database.transaction import Tx, transaction
 from resapermis_kit.events import streams
 from resapermis_kit.events.numbering import heads, keep_promise
 from resapermis_kit.events.streams import EVENTS, RECORDS, stream_name
@@ -65,21 +65,28 @@ async def align(engine: AsyncEngine, bus: Client, source: str) -> Sequence[Reali
         since = published_at - EARLIER if published_at is not None else None
         newest = await _highest(bus, stream_name(stream, source), since)
         async with transaction(engine) as tx:
-            head = heads.c
-            statement = sa.select(head.last_number, head.promised).where(head.stream == stream).with_for_update()
-            row = (await tx.execute(statement)).first()
-            had: int = row.last_number + len(row.promised) if row is not None else 0
-            if newest > had:
-                if row is not None and row.promised:  # a newer number was given, so these were published
-                    await keep_promise(tx, stream, row.last_number, clock.utc_now())
-                upsert = insert(heads).values(stream=stream, last_number=newest)
-                values = {"last_number": upsert.excluded.last_number}
-                await tx.execute(upsert.on_conflict_do_update(index_elements=[head.stream], set_=values))
-        if newest > had:
+            had = await raise_head(tx, stream, newest, clock.utc_now())
+        if had is not None:
             RESTORED.labels(stream).set_to_current_time()
             log.error("outbox.behind_its_stream", source=source, stream=stream, had=had, now=newest)
             realigned.append(RealignedStream(stream, had, newest))
     return realigned
+
+
+async def raise_head(tx: Tx, stream: str, newest: int, now: datetime) -> int | None:
+    """Have a stream's numbering go on after `newest`; its newest number before, None where it had come so far already."""
+    head = heads.c
+    statement = sa.select(head.last_number, head.promised).where(head.stream == stream).with_for_update()
+    row = (await tx.execute(statement)).first()
+    had: int = row.last_number + len(row.promised) if row is not None else 0
+    if newest <= had:
+        return None
+    if row is not None and row.promised:  # a newer number was given, so these were published
+        await keep_promise(tx, stream, row.last_number, now)
+    upsert = insert(heads).values(stream=stream, last_number=newest)
+    values = {"last_number": upsert.excluded.last_number}
+    await tx.execute(upsert.on_conflict_do_update(index_elements=[head.stream], set_=values))
+    return had
 
 
 async def _highest(bus: Client, stream: str, since: datetime | None) -> int:

@@ -133,7 +133,7 @@ def _made(
     """The process with its gRPC server, which repeats the outbox and has what it refuses recorded there."""
     denials = DenialJournal(lambda records: outbox.emit(engine, utc_now(), *records), utc_now, name)
     verifier, authorizer = Verifier(settings.principal_jwks, name), Authorizer(settings.policies)
-    server = Server(settings.grpc_listen, certificates, verifier, authorizer, denials.add)
+    server = Server(settings.grpc_listen, certificates, verifier, authorizer, denials.add, settings.clients)
     server.add(
         events_pb2_grpc.add_EventsServiceServicer_to_server,
         replay.EventsServicer(engine, name),

@@ -102,12 +102,20 @@ class ServiceSettings(BusSettings):
     """Connections kept; more callers than this queue for at most two seconds."""
     grpc_listen: str
     """host:port for gRPC."""
+    grpc_clients: str = ""
+    """Common names of the certificates whose owners may call, with commas: those that have this service among their `calls`. Any
+    other is refused at each RPC, before it is asked what it may; empty: whoever has a certificate of our authority may ask."""
     principal_jwks: Path
     """Public keys with which the gateway signs who is asking."""
     leave_seconds: float = 0.0
     """How long a process goes on after SIGTERM as before, but for `/readyz`, so that whoever hands it work hears of it first."""
     drain_seconds: float = 10.0
     """How long calls under way may go on once nothing new is taken."""
+
+    @property
+    def clients(self) -> frozenset[str] | None:
+        """Who may call; None: any."""
+        return frozenset(filter(None, (name.strip() for name in self.grpc_clients.split(",")))) or None
 
     def peer(self, name: str) -> str:
         """Address of a peer by its service name: the field `peer_<name>` of the service's own settings.

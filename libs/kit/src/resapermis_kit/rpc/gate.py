@@ -73,14 +73,16 @@ class Gate(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        """The method's handler with the gate around it, made once a method; health and reflection pass as they are."""
+        """The method's handler with the gate around it, made once a method; health and reflection ask for a certificate alone."""
         method = handler_call_details.method
         handler = self._wrapped.get(method)
         if handler is None:
             handler = await continuation(handler_call_details)
-            if handler is None or method not in self.needed:
-                return handler  # unknown methods and the standard health and reflection services
-            if handler.response_streaming:  # many calls in one message: each comes to `pass_in` by itself
+            if handler is None:
+                return None  # an unknown method
+            if method not in self.needed:
+                handler = self._around_standard(method, handler)
+            elif handler.response_streaming:  # many calls in one message: each comes to `pass_in` by itself
                 handler = grpc.unary_stream_rpc_method_handler(
                     self._around_batch(method, handler.unary_stream),
                     handler.request_deserializer,
@@ -94,6 +96,32 @@ class Gate(grpc.aio.ServerInterceptor):
                 )
             self._wrapped[method] = handler
         return handler
+
+    def _around_standard(self, method: str, handler: Any) -> Any:
+        """Health and reflection, which need no right."""
+
+        async def admit(context: grpc.aio.ServicerContext[Any, Any]) -> None:
+            try:
+                self._certified(context, method)
+            except Failure as refusal:
+                await context.abort_with_status(to_status(refusal))
+
+        async def answer(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            await admit(context)
+            return await (handler.unary_stream or handler.unary_unary)(request, context)
+
+        async def converse(requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+            await admit(context)
+            async for one in handler.stream_stream(requests, context):
+                yield one
+
+        made = {
+            (False, False): (grpc.unary_unary_rpc_method_handler, answer),
+            (False, True): (grpc.unary_stream_rpc_method_handler, answer),  # it writes to its context
+            (True, True): (grpc.stream_stream_rpc_method_handler, converse),
+        }
+        wrap, inner = made[handler.request_streaming, handler.response_streaming]
+        return wrap(inner, handler.request_deserializer, handler.response_serializer)
 
     def _around(self, method: str, inner: Handler) -> Handler:
         async def answer(request: Message | Unreadable, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
@@ -175,10 +203,10 @@ class Gate(grpc.aio.ServerInterceptor):
                 _answered(short, name).observe(time.monotonic() - started)
 
     def _certified(self, context: grpc.aio.ServicerContext[Any, Any], method: str) -> str:
-        """The service at the other end; refused where its certificate is not believed any more."""
+        """The service at the other end; refused where its certificate is not believed any more, or it does not call this one."""
         found = self._callers.of(context)
         try:
-            self._callers.require_believed(found)
+            self._callers.require(found)
         except Failure as refusal:
             self._note(refusal, method, Caller(found.service, None))
             raise

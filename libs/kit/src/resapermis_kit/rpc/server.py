@@ -1,6 +1,6 @@
 """The gRPC server of a service: mutual TLS, the gate in front of every RPC, health, reflection, batches of calls."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import grpc
@@ -32,16 +32,20 @@ class Server:
         verifier: Verifier,
         authorizer: Authorizer,
         denied: Callable[[Denial], None],
+        clients: Collection[str] | None = None,
     ) -> None:
-        """Prepare; servicers are added before `start`. `denied` is told of each refused principal and permission."""
-        self._listen, self._certificates, self._callers = listen, certificates, Callers(certificates)
+        """Prepare; servicers are added before `start`. `denied` is told of each refused certificate, principal and permission.
+
+        `clients`: common names of who may call at all, health and reflection included; None: whoever has a certificate.
+        """
+        self._listen, self._certificates, self._callers = listen, certificates, Callers(certificates, clients)
         self._verifier, self._authorizer, self._denied = verifier, authorizer, denied
         self._adds: list[tuple[ServiceDescriptor, Callable[[grpc.aio.Server], None]]] = []
         self._methods: dict[str, batch_servicer.Method] = {}
         self._server: grpc.aio.Server | None = None
         self.health: Callable[[], Mapping[str, bool]] = lambda: {READY: True}
         """What the health service answers: its services, and whether each serves."""
-        self._health = HealthServicer(self._statuses, self._callers.met)
+        self._health = HealthServicer(self._statuses)
         self.port = 0
 
     def add(self, add_to_server: Callable[[Any, grpc.aio.Server], None], servicer: object, service: str) -> None:

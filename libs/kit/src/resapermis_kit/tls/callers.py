@@ -2,6 +2,7 @@
 
 import functools
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,9 +36,12 @@ class Certified:
 class Callers:
     """Reads who calls. A handshake is verified once, a connection lives for weeks: what has changed since is asked at each call."""
 
-    def __init__(self, certificates: Certificates) -> None:
-        """`certificates` says which authorities are believed, which serial numbers are denied, and what time it is."""
-        self._certificates = certificates
+    def __init__(self, certificates: Certificates, clients: Collection[str] | None = None) -> None:
+        """`certificates` says which authorities are believed, which serial numbers are denied, and what time it is.
+
+        `clients`: common names of who may call at all; None: whoever has a certificate.
+        """
+        self._certificates, self._clients = certificates, clients
         self._met: OrderedDict[str, None] = OrderedDict()
 
     def of(self, context: grpc.aio.ServicerContext[Any, Any]) -> Certified:
@@ -50,20 +54,23 @@ class Callers:
         serial, ends, signed = _read(certificates[0], between, known) if certificates else (0, 0.0, False)
         return Certified(names[0].decode() if names else "", serial, ends, signed)
 
-    def require_believed(self, found: Certified) -> None:
-        """Refuse a certificate that is denied, or has ended or lost its authority since its connection was opened: UNAUTHENTICATED."""
-        reason = ""
+    def require(self, found: Certified) -> None:
+        """Refuse a certificate that is denied, or has ended or lost its authority since its connection was opened: UNAUTHENTICATED.
+
+        FORBIDDEN for a good one of a service that does not call this one.
+        """
+        reason, code = "", Code.CODE_UNAUTHENTICATED
         if self._certificates.denied(found.serial):
             reason = "denied"
         elif found.ends <= self._certificates.now().timestamp():
             reason = "expired"
         elif not found.signed:
             reason = "untrusted"
+        elif self._clients is not None and found.service not in self._clients:
+            reason, code = "unlisted", Code.CODE_FORBIDDEN
         if reason:
             log.warning("certificate.refused", caller=found.service, serial=f"{found.serial:x}", reason=reason)
-            raise Failure(
-                Code.CODE_UNAUTHENTICATED, f"the caller's certificate is {reason}", denied=f"certificate_{reason}"
-            )
+            raise Failure(code, f"the caller's certificate is {reason}", denied=f"certificate_{reason}")
 
     def met(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         """Count its connection, once."""

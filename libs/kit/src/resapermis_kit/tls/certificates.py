@@ -21,7 +21,7 @@ from resapermis_kit.tls import policy
 OWN, AUTHORITY = "own", "authority"
 READ = Counter(
     "resapermis_certificate_files_total",
-    "Changed files of certificates, authorities or denied serials, by whether they were taken or refused",
+    "Changed files of certificates, CAs or revoked serial numbers, by whether they were taken or refused",
     ["outcome"],
 )
 REFUSED = Gauge(
@@ -195,7 +195,7 @@ class Authorities(Watched):
         try:
             self._context = policy.client_context(self._peer, authorities, self._denied)
         except ssl.SSLError:
-            raise Unusable(f"{self._file} holds an authority that TLS cannot take") from None
+            raise Unusable(f"{self._file} holds a CA that TLS cannot take") from None
 
 
 def _certificates(pem: bytes, name: str) -> list[x509.Certificate]:
@@ -232,7 +232,7 @@ def _issuer(
     for authority in authorities:
         if last == authority or _signed(last, authority):
             return authority
-    raise Unusable("tls.pem was signed by no authority of ca.pem")
+    raise Unusable("tls.pem was signed by no CA of ca.pem")
 
 
 def _signed(certificate: x509.Certificate, by: x509.Certificate) -> bool:

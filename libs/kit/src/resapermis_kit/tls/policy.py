@@ -26,7 +26,7 @@ FAILED = Counter(
 )
 EXPIRES = Gauge(
     "resapermis_certificate_expires_seconds",
-    "When a certificate ends, in seconds since 1970: the one that this process shows (own), its authority's (authority), a server's (its peer)",
+    "When a certificate ends, in seconds since 1970: the one that this process shows (own), its CA's (authority), a server's (its peer)",
     ["certificate"],
 )
 BEGAN = Gauge("resapermis_certificate_began_seconds", "When it began, in seconds since 1970", ["certificate"])
