@@ -14,6 +14,7 @@ First steps make what is missing and keep what is there; `keys rotate` replaces 
     resapermisctl.py keys rotate principal|KEYSET add|promote|retire --output DIR
     resapermisctl.py keys hand-on --output DIR
     resapermisctl.py database handover
+    resapermisctl.py outbox raise [--home DIR]                after a restore, services stopped
     resapermisctl.py bus-beside-0.2.0 --listen HOST:PORT --monitor HOST:PORT --store DIR --tls DIR
 
 Databases: RESAPERMIS_<NAME>_DATABASE_URL (or _FILE) for each of auth_gateway, mandate, scheduling_rules, basket, audit, notification,
@@ -36,9 +37,11 @@ import asyncpg
 from ctl import compliance, dead_letters
 from ctl.addresses import Addresses, UnknownAddress, of_environment, of_home
 from ctl.invariants import Unreadable, until_settled
-from ctl.steps import bus_beside_0_2_0, cluster, databases, keys, platform
+from ctl.steps import bus_beside_0_2_0, cluster, databases, keys, outbox, platform
 from devstack.components import DATABASES
+from resapermis_kit.errors import Failure
 from resapermis_kit.roles.__main__ import main as roles
+from resapermis_kit.roles.__main__ import words
 
 HOLDS, BROKEN, NOT_ASKED = 0, 1, 2
 BUS_ARGUMENTS = {
@@ -86,6 +89,9 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     database.add_argument(
         "step", choices=("handover",), help="RESAPERMIS_ADMIN_URL, RESAPERMIS_PASSWORDS: docs/databases.md"
     )
+    outboxes = commands.add_parser("outbox", help="after a restore: give no number again that a consumer has handled")
+    outboxes.add_argument("step", choices=("raise",), help="while services are stopped: docs/deploy.md")
+    outboxes.add_argument("--home", type=Path, help="folder of a local stack (make up: .resapermis)")
     _platform_arguments(commands.add_parser("platform", help="whether every process is ready"))
     _keys_arguments(commands.add_parser("keys", help="make the secrets of a deployment, replace a key"))
     return parser.parse_args(given)
@@ -140,6 +146,16 @@ def show_dead_letters(where: Addresses) -> int:
         raise Unreadable(f"cannot be read: {type(error).__name__}") from error
     print(json.dumps({"dead_letters": [letter.as_json() for letter in found]}, indent=2))
     return BROKEN if found else HOLDS
+
+
+def raise_outboxes(where: Addresses) -> int:
+    """Raise what is behind its consumers, and print it. Unreadable when a database does not answer."""
+    try:
+        raised = asyncio.run(outbox.raise_heads(where))
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, Failure) as error:
+        raise Unreadable(f"cannot be read or written: {type(error).__name__}") from error
+    print(json.dumps({"raised": [one.as_json() for one in raised]}, indent=2))
+    return HOLDS
 
 
 def ask_platform(asked: argparse.Namespace) -> int:
@@ -219,7 +235,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "rule-preview": lambda asked: compliance.ask(["preview", *asked.words], asked.home, asked.port),
     "platform": ask_platform,
     "keys": do_step,
-    "database": lambda _: roles([database.name for database in DATABASES], os.environ),
+    "database": lambda _: roles([words(database) for database in DATABASES], os.environ),
+    "outbox": lambda asked: raise_outboxes(addresses(asked)),
     "bus-beside-0.2.0": print_bus,
 }
 

@@ -70,6 +70,8 @@ def pods(objects: Iterable[Object]) -> Iterator[Pods]:
         kind, name = one["kind"], one["metadata"]["name"]
         if kind in {"Deployment", "StatefulSet", "Job"}:
             yield Pods(kind, name, int(one["spec"].get("replicas", 1)), one["spec"]["template"])
+        elif kind == "Pod":
+            yield Pods(kind, name, 1, one)
         elif kind == "CronJob":
             yield Pods(kind, name, 1, one["spec"]["jobTemplate"]["spec"]["template"])
 

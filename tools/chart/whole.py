@@ -20,6 +20,11 @@ VARIANTS = {
     },
     "Secrets from a store": {"secrets.external.enabled": "true", "secrets.external.store.name": '"vault"'},
     "the first steps": {"firstSteps.secrets": "true", "firstSteps.given": '"resapermis-given"'},
+    "a restore": {
+        "database.cluster.recovery.serverName": '"resapermis-db"',
+        "database.cluster.recovery.targetTime": '"2026-11-30 09:00:00+00"',
+        "database.cluster.backup.serverName": '"resapermis-db-2"',
+    },
     "bare": {
         "monitoring.enabled": "false",
         "invariants.enabled": "false",
