@@ -1,7 +1,7 @@
 """`make upgrade-test`: each process of the last release is replaced by this one's while schools book; prints JSON.
 
-`from` (and, without a word, `next` behind it): from the last release to this tree, which `make test-long` does too; `next`: from
-this tree to one that expands, says more and stops using a column, and on to one that drops it. No CI runs `next`.
+Without a word both hops, as in `make test-long`: `from` the last release to this tree, and to the `next`, from this tree to one that
+expands, says more and stops using a column, and on to one that drops it.
 """
 
 import os

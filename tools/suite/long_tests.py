@@ -80,6 +80,8 @@ def steps(seed: int) -> tuple[Step, ...]:
         Step("linear", (*chaos, "linear", "--seed", str(seed)), 2400),
         # basket against a model of a few lines, ten thousand steps
         Step("model", (*pytest, "-n", "0", "services/basket/tests/test_model.py"), 1500),
+        # every process of the last release replaced while schools book, then by two made-up ones
+        Step("upgrade", (python, "tests/upgrade/upgrade.py", "--seed", str(seed)), 2400),
         # a hundred thousand bent messages a kind
         Step("bent-messages", (*pytest, "-n", "0", "services/basket/tests/test_bad_input.py"), 900),
         # every other test that has a long profile, or runs here only; by one worker, which keeps those on one platform together
@@ -89,8 +91,6 @@ def steps(seed: int) -> tuple[Step, ...]:
         Step(BROWSER, (python, "tools/e2e.py", "--grep", LONG_IN_BROWSER), 900),
         Step("controls", (python, "tools/controls.py", "--random", "20", "--seed", str(seed)), 1800),
         Step("chaos", (*chaos, "run", "--seed", str(first), "--seeds", str(CHAOS_SEEDS_AT_ONCE)), 1200),
-        # every process of the last release replaced while schools book
-        Step("upgrade", (python, "tests/upgrade/upgrade.py", "from", "--seed", str(seed)), 1200),
         # two hundred calendars read beside gRPC
         Step("calendars", (*pytest, "-n", "0", "services/scheduling-rules/tests/test_reader_process.py"), 600),
         # the files that a request crosses

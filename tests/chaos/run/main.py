@@ -17,9 +17,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import asyncpg
 import history
 from journey import DrivingSchool, TheState, exam_day, until
+from under_load import SETTINGS, short_holds
 
 from ctl.addresses import DATABASES, Addresses
 from ctl.findings import Report
@@ -41,26 +41,10 @@ PEOPLE = 4
 """A school."""
 OUTSIDE_SLOTS = 6
 """A department and seed, booked on RdvPermis' own pages."""
-HOLD_SECONDS = 15
-"""R-HOLD-TTL while the run lasts: holds lapse within it."""
 SETTLED_SECONDS = 90.0
 """Everything is known, arrived and given back this long after the load: the reconciler's longest pause is a minute."""
 MOST_SEEN = 500
 """Slots of a centre's day in one page of the search; each seed adds eighteen."""
-COMPONENT_SETTINGS = {
-    "auth-gateway": {
-        "RESAPERMIS_SIGN_IN_RATE": "6000/minute",
-        "RESAPERMIS_READ_RATE": "60000/minute",
-        "RESAPERMIS_WRITE_RATE": "60000/minute",
-    },
-    "egress": {"RESAPERMIS_RDVPERMIS_EMPLOYEE_CALLS": "20000", "RESAPERMIS_RDVPERMIS_SCHOOL_CALLS": "20000"},
-    "basket": {
-        "RESAPERMIS_GRACE_SECONDS": "2",
-        "RESAPERMIS_RECONCILE_EVERY_SECONDS": "5",
-        "RESAPERMIS_RECONCILE_ROUND_SECONDS": "2",
-        "RESAPERMIS_RECONCILE_CATEGORIES": "B",
-    },
-}
 
 
 def say(text: str) -> None:
@@ -85,7 +69,7 @@ class ChaosRun:
     def prepare(self) -> None:
         """Schools with candidates; limits that a run would only hide behind are raised, holds are short."""
         self.state.limit(employee=100_000, online=100_000)
-        asyncio.run(_short_holds(self.addresses.databases["scheduling_rules"]))
+        asyncio.run(short_holds(self.addresses.databases["scheduling_rules"]))
         names = [(department, number) for number in range(1, SCHOOLS + 1) for department in DEPARTMENTS]
 
         def one(name: tuple[str, int]) -> DrivingSchool:
@@ -233,19 +217,6 @@ def _cancel_all(school: DrivingSchool) -> None:
         school.act("POST", f"/api/v1/bookings/{line['id']}/cancellation", {"reason": "school"})
 
 
-async def _short_holds(url: str) -> None:
-    """The parameter of R-HOLD-TTL from now on, as if two people had set it yesterday."""
-    connection = await asyncpg.connect(url, timeout=10)
-    try:
-        await connection.execute(
-            "INSERT INTO parameter (id, name, value, valid_from, set_by, approved_by, set_at)"
-            " VALUES (gen_random_uuid(), 'hold_ttl_seconds', $1, now() - interval '1 day', 'chaos', 'chaos run', now())",
-            HOLD_SECONDS,
-        )
-    finally:
-        await connection.close()
-
-
 def run_seeds(seeds: Sequence[int], seconds: float, *, keep: bool) -> list[dict[str, Any]]:
     """Run seeds on one stack; stop at the first that does not hold, and keep its logs and data."""
     home = Path(tempfile.mkdtemp(prefix="resapermis-chaos-"))
@@ -253,7 +224,7 @@ def run_seeds(seeds: Sequence[int], seconds: float, *, keep: bool) -> list[dict[
     stack = Stack(
         home,
         free_port(offsets(schedule.REPLICAS), start=27_000),
-        component_settings=COMPONENT_SETTINGS,
+        component_settings=SETTINGS,
         replicas=schedule.REPLICAS,
     )
     reports: list[dict[str, Any]] = []

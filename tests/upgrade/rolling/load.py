@@ -9,11 +9,11 @@ from functools import partial
 from random import Random
 from typing import Any
 
-import asyncpg
 import httpx2
 from journey import DrivingSchool, TheState, exam_day, until
 from rolling.door import Door, ThroughTheDoor
 from run.office import Office
+from under_load import short_holds
 
 from demo import Broken
 from devstack.components import SERVICES
@@ -26,7 +26,6 @@ from resapermis_kit.tls.certificates import Certificates
 DEPARTMENTS = ("094", "075")
 SCHOOLS, SLOTS, PEOPLE = 2, 10, 4
 """Schools of a department, slots that they meet on, candidates of a school."""
-HOLD_SECONDS = 15
 ASKER = "audit"
 """Whose certificate the callers over gRPC have: it may have every source repeat its events."""
 LED_HOME = "sign-in ended at / "
@@ -53,7 +52,7 @@ class Load:
     def prepare(self, rules_url: str) -> None:
         """Schools sign in and write candidates down; slots are published and found by the search."""
         self.state.limit(employee=100_000, online=100_000)
-        asyncio.run(_short_holds(rules_url))
+        asyncio.run(short_holds(rules_url))
         names = [(department, number) for number in range(1, SCHOOLS + 1) for department in DEPARTMENTS]
         with ThreadPoolExecutor(3) as pool:
             schools = list(pool.map(self._school, names))
@@ -183,16 +182,3 @@ class Load:
             else:
                 self.rpcs[f"rpc {name} OK"] += 1
             await asyncio.sleep(BETWEEN_QUESTIONS_SECONDS)
-
-
-async def _short_holds(url: str) -> None:
-    """The parameter of R-HOLD-TTL from now on, as if two people had set it yesterday."""
-    connection = await asyncpg.connect(url, timeout=10)
-    try:
-        await connection.execute(
-            "INSERT INTO parameter (id, name, value, valid_from, set_by, approved_by, set_at)"
-            " VALUES (gen_random_uuid(), 'hold_ttl_seconds', $1, now() - interval '1 day', 'upgrade', 'upgrade test', now())",
-            HOLD_SECONDS,
-        )
-    finally:
-        await connection.close()

@@ -9,7 +9,7 @@ import asyncpg
 from ctl.events import CONSUMES, SOURCES
 from devstack.components import service_named
 
-ARRIVED_SECONDS = 60.0
+ARRIVED_SECONDS = 120.0
 """How long what was said at one moment may take, on a busy machine, while two releases run side by side."""
 _UNPUBLISHED = "SELECT count(*) FROM outbox WHERE stream = $1 AND number IS NULL AND occurred_at < $2"
 
