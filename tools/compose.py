@@ -35,7 +35,7 @@ def main() -> None:
     prepare(place, datetime.now(UTC), settings, renew=arguments.renew)
     shown = place.relative_to(ROOT) if place.is_relative_to(ROOT) else place
     print(f"docker compose --env-file {shown}/.env up --build      # or podman-compose: docs/compose.md")
-    print(f"then https://resapermis.localhost:8443, by the authority of {shown}/public/ca.pem")
+    print(f"then https://resapermis.localhost:8443, by the CA of {shown}/public/ca.pem")
 
 
 if __name__ == "__main__":
