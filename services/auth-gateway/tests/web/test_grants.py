@@ -16,12 +16,13 @@ from resapermis.rdvpermis.v1 import rdvpermis_pb2
 from resapermis_auth_gateway import grants, tables
 from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
-from resapermis_testing.databases import as_owner
+from resapermis_testing.databases import as_owner, as_role
 from resapermis_testing.eventually import eventually
 
 pytestmark = pytest.mark.req("S-24")
 MINE, SCHOOL = "/api/v1/me/grant", "/api/v1/school/background-work"
 USES = ["reconciliation", "results", "polls", "mandates"]
+EGRESS = "auth_gateway_egress"
 GRANT = tables.tokens.c.kind == "grant"
 LIVE = tables.tokens.c.dead_at.is_(None)
 
@@ -326,19 +327,19 @@ async def test_a_grant_that_rdvpermis_does_not_take_is_shown_so_and_the_schools_
         ((mine, *_),) = await _kept(with_egress)
         with_egress.clock.pass_(minutes=1)
         since = with_egress.clock()
-        async with transaction(engine) as tx:
+        async with as_role(engine, EGRESS) as tx:
             assert await grants.refused(tx, mine, since) == since
         shown = (await browser.get(MINE)).json()
         assert shown["grant"]["refusedAt"] == since.isoformat().replace("+00:00", "Z")
         school = (await browser.get(SCHOOL)).json()
         assert (school["granted"], school["employees"], school["endsAt"], school["waits"]) == (False, 0, None, USES)
-        async with transaction(engine) as tx:
+        async with as_role(engine, EGRESS) as tx:
             assert (await grants.of_school(tx, "school-1", since)).count == 1, "it has not ended"
             await grants.used(tx, mine, since)
         assert (await browser.get(MINE)).json()["grant"]["refusedAt"] is None
         school = (await browser.get(SCHOOL)).json()
         assert (school["granted"], school["employees"], school["waits"]) == (True, 1, [])
-        async with transaction(engine) as tx:
+        async with as_role(engine, EGRESS) as tx:
             await grants.refused(tx, mine, since)
         assert await _give(with_egress, browser) == "/compte?grant=given", "given anew, it is another"
         assert (await browser.get(MINE)).json()["grant"]["refusedAt"] is None
