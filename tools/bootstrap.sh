@@ -52,7 +52,8 @@ find_uv() {
     fi
     say "getting uv"
     uv_line > "$home/uv.lock"
-    "${pip[@]}" install --quiet --disable-pip-version-check --no-deps --require-hashes --target "$target" -r "$home/uv.lock" \
+    # Errors alone: what pip warns of is this machine's own settings, and that root runs it, into a folder of ours.
+    "${pip[@]}" install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes --target "$target" -r "$home/uv.lock" \
       || die "pip could not install uv (see above); is a package index reachable?"
     rm "$home/uv.lock"
   fi
