@@ -1,6 +1,7 @@
 import { lingui } from "@lingui/vite-plugin";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
+import { codeSplitting } from "./scripts/chunks.ts";
 import { firstLoad } from "./scripts/first-load.ts";
 
 /**
@@ -16,6 +17,7 @@ export default defineConfig(({ command }) => ({
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
     reportCompressedSize: false,
+    rolldownOptions: { output: { codeSplitting: codeSplitting(import.meta.dirname) } },
   },
   server: {
     proxy: Object.fromEntries(

@@ -5,9 +5,10 @@
  */
 import { readFileSync } from "node:fs";
 import type { Plugin, Rollup } from "vite";
+import { SHELL } from "./chunks.ts";
 
 const ROUTES = "src/routes.tsx";
-const SHELL = "src/shell/frame/Shell.tsx";
+
 /** What signed-in people's pages begin with, wherever they are; and what home alone does. Answers without parameters of the day. */
 const FIRST_DATA = ["/api/v1/basket", "/api/v1/notifications?limit=1"];
 const HOME_DATA = [
@@ -93,17 +94,31 @@ function script(bundle: Rollup.OutputBundle): string {
 }`;
 }
 
+const STYLES = /\n *<link rel="stylesheet"[^>]* href="([^"]+)"[^>]*>/;
+
+/**
+ * The page with `early` in it. What is asked for first comes first over few connections: styles, then code, then `early`'s questions.
+ * A script waits for the styles that stand before it, so they are preloaded at the top and linked at the end.
+ */
+export function ordered(html: string, early: string): string {
+  const styles = STYLES.exec(html);
+  if (!styles || !html.includes("</title>")) throw new Error("the built page has not the shape that this plugin knows");
+  const preload = `<link rel="preload" as="style" crossorigin href="${styles[1]}" nonce="__CSP_NONCE__">`;
+  return html
+    .replace(STYLES, "")
+    .replace("</title>", `</title>\n    ${preload}`)
+    .replace("\n  </head>", () => `\n    ${early}${styles[0]}\n  </head>`);
+}
+
 export function firstLoad(): Plugin {
   return {
     name: "first-load",
     apply: "build",
     transformIndexHtml: {
       order: "post",
-      handler: (_html, { bundle }) => {
+      handler: (html, { bundle }) => {
         if (!bundle) throw new Error("no bundle to preload of");
-        return [
-          { tag: "script", attrs: { nonce: "__CSP_NONCE__" }, children: script(bundle), injectTo: "head-prepend" },
-        ];
+        return ordered(html, `<script nonce="__CSP_NONCE__">${script(bundle)}</script>`);
       },
     },
   };

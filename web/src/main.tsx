@@ -53,11 +53,13 @@ function App() {
   );
 }
 
-await setLanguage(storedLocale());
-const root = document.getElementById("root");
-if (!root) throw new Error("index.html has no #root");
-createRoot(root).render(
-  <StrictMode>
-    <App />
-  </StrictMode>,
-);
+// No top-level await: other files import from this one, and one that is awaited here would wait for it.
+setLanguage(storedLocale()).then(() => {
+  const root = document.getElementById("root");
+  if (!root) throw new Error("index.html has no #root");
+  createRoot(root).render(
+    <StrictMode>
+      <App />
+    </StrictMode>,
+  );
+});

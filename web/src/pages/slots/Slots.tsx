@@ -5,7 +5,7 @@ import { Button, SegmentedControl } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { IconRefresh } from "@tabler/icons-react";
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { getRouteApi, Link } from "@tanstack/react-router";
+import { getRouteApi, Link, lazyRouteComponent } from "@tanstack/react-router";
 import { useEffect, useMemo, useRef, useState } from "react";
 import * as basketApi from "../../api/basket.ts";
 import { keys } from "../../api/contract/cache.ts";
@@ -13,6 +13,7 @@ import type { Slot, SlotPage, Threshold } from "../../api/contract/types.ts";
 import { useSession } from "../../api/session.ts";
 import * as slotsApi from "../../api/slots.ts";
 import { Ages } from "../../components/Ages.tsx";
+import { Later } from "../../components/Later.tsx";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { HoldResult } from "../../components/lines/HoldResult.tsx";
 import { Notice, ProblemNotice } from "../../components/Notice.tsx";
@@ -36,9 +37,9 @@ import { SlotGrid } from "./results/SlotGrid.tsx";
 import { SlotList } from "./results/SlotList.tsx";
 import { useStableList } from "./results/stable-list.ts";
 import { inOrder, onWeekdays, withinHours } from "./results/week.ts";
-import { WhyDialog } from "./WhyDialog.tsx";
 import "./slots.css";
 
+const WhyDialog = lazyRouteComponent(() => import("./WhyDialog.tsx"), "WhyDialog");
 const route = getRouteApi("/creneaux");
 /** Beyond this the reader is asked to narrow: two weeks of a large department fit. */
 const MOST = 1000;
@@ -254,13 +255,15 @@ export function Slots() {
         }}
         onHold={(allOrNothing) => hold.mutate({ slots: chosen, allOrNothing })}
       />
-      <WhyDialog
-        slot={why}
-        chosen={why !== undefined && marks.chosen.has(why.id)}
-        asked={why !== undefined && marks.asked.has(why.id)}
-        onChoose={choose}
-        onClose={() => setWhy(undefined)}
-      />
+      <Later now={why !== undefined}>
+        <WhyDialog
+          slot={why}
+          chosen={why !== undefined && marks.chosen.has(why.id)}
+          asked={why !== undefined && marks.asked.has(why.id)}
+          onChoose={choose}
+          onClose={() => setWhy(undefined)}
+        />
+      </Later>
     </div>
   );
 }

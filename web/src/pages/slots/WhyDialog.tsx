@@ -1,13 +1,14 @@
 /** One slot in full: every reason at once, with its source, and the moment it opens. */
 
 import { t } from "@lingui/core/macro";
-import { Button, Modal } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { checkQuery } from "../../api/basket.ts";
 import type { Slot } from "../../api/contract/types.ts";
 import { useSession } from "../../api/session.ts";
 import { Age } from "../../components/Age.tsx";
+import { Dialog } from "../../components/Dialog.tsx";
 import { Needs } from "../../components/Needs.tsx";
 import { StatusMark } from "../../components/StatusMark.tsx";
 import { isTrusted } from "../../live/trusted-event.ts";
@@ -36,14 +37,14 @@ export function WhyDialog({
   onClose: () => void;
 }) {
   return (
-    <Modal
+    <Dialog
       opened={slot !== undefined}
       onClose={onClose}
       title={slot ? `${slot.centre.name}, ${examSentence(slot.startsAt)}` : ""}
       closeButtonProps={{ "aria-label": t`Fermer` }}
     >
       {slot ? <Body slot={slot} chosen={chosen} asked={asked} onChoose={onChoose} onClose={onClose} /> : null}
-    </Modal>
+    </Dialog>
   );
 }
 

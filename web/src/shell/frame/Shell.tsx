@@ -1,7 +1,7 @@
 /** The frame of every page: header with the basket's countdown, rail or bottom bar, banners, the one polite region. */
 
 import { t } from "@lingui/core/macro";
-import { Modal, UnstyledButton } from "@mantine/core";
+import { UnstyledButton } from "@mantine/core";
 import {
   IconBasket,
   IconBell,
@@ -18,11 +18,12 @@ import {
   IconUsers,
 } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link, Outlet, useRouterState } from "@tanstack/react-router";
+import { Link, lazyRouteComponent, Outlet, useRouterState } from "@tanstack/react-router";
 import { type ComponentType, useEffect, useState } from "react";
 import type { Session } from "../../api/contract/types.ts";
 import { unreadQuery } from "../../api/notices.ts";
 import { signOut } from "../../api/session.ts";
+import { Later } from "../../components/Later.tsx";
 import { announced } from "../../live/announce.ts";
 import { forgetOthers } from "../../live/draft.ts";
 import { leaveEverywhere, startFeed } from "../../live/feed.ts";
@@ -30,11 +31,13 @@ import { useStore } from "../../live/store.ts";
 import { dropToast, toasts } from "../../live/toast.ts";
 import { Brand } from "../brand/Brand.tsx";
 import { LanguageSwitch } from "../brand/LanguageSwitch.tsx";
-import { KeysHelp } from "../keys/KeysHelp.tsx";
 import { useKeys } from "../keys/shortcuts.ts";
-import { SessionWarning } from "../session/SessionWarning.tsx";
 import { Banners, useStale } from "./Banners.tsx";
 import { BasketDeadline } from "./BasketDeadline.tsx";
+
+const Dialog = lazyRouteComponent(() => import("../../components/Dialog.tsx"), "Dialog");
+const KeysHelp = lazyRouteComponent(() => import("../keys/KeysHelp.tsx"), "KeysHelp");
+const SessionWarning = lazyRouteComponent(() => import("../session/SessionWarning.tsx"), "SessionWarning");
 
 interface Place {
   to: "/" | "/creneaux" | "/panier" | "/reservations" | "/candidats" | "/equipe" | "/seuils";
@@ -181,31 +184,33 @@ export function Shell({ session }: { session: Session }) {
           {t`Plus`}
         </UnstyledButton>
       </nav>
-      <Modal
-        opened={more}
-        onClose={() => setMore(false)}
-        title={session.school.name}
-        closeButtonProps={{ "aria-label": t`Fermer` }}
-      >
-        <nav className="rp-sheet" aria-label={t`Autres pages`}>
-          {all.slice(4).map(({ to, label, icon: Icon }) => (
-            <Link key={to} to={to}>
-              <Icon size={22} stroke={1.75} aria-hidden />
-              {label}
-            </Link>
-          ))}
-          <MessagesLink className="" />
-          <JournalLink className="" size={22} />
-          <LanguageSwitch className="" />
-          <AccountLink className="" size={22} />
-          <UnstyledButton onClick={leave}>
-            <IconLogout2 size={22} aria-hidden />
-            {t`Se déconnecter`}
-          </UnstyledButton>
-        </nav>
-      </Modal>
-      <KeysHelp opened={help} onClose={() => setHelp(false)} />
-      <SessionWarning session={session} />
+      <Later now={more || help}>
+        <Dialog
+          opened={more}
+          onClose={() => setMore(false)}
+          title={session.school.name}
+          closeButtonProps={{ "aria-label": t`Fermer` }}
+        >
+          <nav className="rp-sheet" aria-label={t`Autres pages`}>
+            {all.slice(4).map(({ to, label, icon: Icon }) => (
+              <Link key={to} to={to}>
+                <Icon size={22} stroke={1.75} aria-hidden />
+                {label}
+              </Link>
+            ))}
+            <MessagesLink className="" />
+            <JournalLink className="" size={22} />
+            <LanguageSwitch className="" />
+            <AccountLink className="" size={22} />
+            <UnstyledButton onClick={leave}>
+              <IconLogout2 size={22} aria-hidden />
+              {t`Se déconnecter`}
+            </UnstyledButton>
+          </nav>
+        </Dialog>
+        <KeysHelp opened={help} onClose={() => setHelp(false)} />
+        <SessionWarning session={session} />
+      </Later>
       <div className="rp-visually-hidden" role="status" aria-live="polite">
         {announcement}
       </div>

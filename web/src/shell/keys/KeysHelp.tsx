@@ -1,6 +1,7 @@
 import { t } from "@lingui/core/macro";
-import { Checkbox, Modal } from "@mantine/core";
+import { Checkbox } from "@mantine/core";
 import { Fragment } from "react";
+import { Dialog } from "../../components/Dialog.tsx";
 import { useStore } from "../../live/store.ts";
 import { setSingleKeys, singleKeys } from "./shortcuts.ts";
 
@@ -21,7 +22,7 @@ export function KeysHelp({ opened, onClose }: { opened: boolean; onClose: () => 
     [["Échap"], t`fermer`],
   ];
   return (
-    <Modal
+    <Dialog
       opened={opened}
       onClose={onClose}
       title={t`Raccourcis clavier`}
@@ -48,6 +49,6 @@ export function KeysHelp({ opened, onClose }: { opened: boolean; onClose: () => 
           label={t`Touches seules ( / ? g ) actives`}
         />
       </div>
-    </Modal>
+    </Dialog>
   );
 }

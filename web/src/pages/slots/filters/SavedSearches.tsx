@@ -1,13 +1,14 @@
 /** Searches kept under a name of one's own; an alert notifies when a slot matches. Nothing is ever booked by it. */
 import { plural, t } from "@lingui/core/macro";
-import { ActionIcon, Button, Checkbox, Modal, TextInput } from "@mantine/core";
+import { ActionIcon, Button, Checkbox, TextInput } from "@mantine/core";
 import { IconBell, IconBookmark, IconTrash } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
+import { Link, lazyRouteComponent } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { keys } from "../../../api/contract/cache.ts";
 import type { SavedQuestion, SavedSearch } from "../../../api/contract/types.ts";
 import { deleteSavedSearch, saveSearch, searchesQuery } from "../../../api/searches.ts";
+import { Later } from "../../../components/Later.tsx";
 import { ProblemNotice } from "../../../components/Notice.tsx";
 import { useAct } from "../../../live/act.ts";
 import { useDraft } from "../../../live/draft.ts";
@@ -15,6 +16,8 @@ import { toast } from "../../../live/toast.ts";
 import { departmentName } from "../../../rules/departments.ts";
 import { type Filters, questionOf, searchOf } from "../../../rules/search/filters.ts";
 import { instantShort } from "../../../time/format.ts";
+
+const Dialog = lazyRouteComponent(() => import("../../../components/Dialog.tsx"), "Dialog");
 
 interface NewSearch {
   label: string;
@@ -53,14 +56,16 @@ export function SavedSearches({ filters }: { filters: Filters }) {
           </ul>
         </details>
       ) : null}
-      <Modal
-        opened={saving}
-        onClose={() => setSaving(false)}
-        title={t`Garder cette recherche`}
-        closeButtonProps={{ "aria-label": t`Fermer` }}
-      >
-        {saving ? <SaveForm filters={filters} onDone={() => setSaving(false)} /> : null}
-      </Modal>
+      <Later now={saving}>
+        <Dialog
+          opened={saving}
+          onClose={() => setSaving(false)}
+          title={t`Garder cette recherche`}
+          closeButtonProps={{ "aria-label": t`Fermer` }}
+        >
+          {saving ? <SaveForm filters={filters} onDone={() => setSaving(false)} /> : null}
+        </Dialog>
+      </Later>
     </div>
   );
 }
