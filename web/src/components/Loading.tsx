@@ -20,7 +20,7 @@ export function Loading({ rows = 4, height = 44 }: { rows?: number; height?: num
       {Array.from({ length: rows }, (_, index) => (
         // The rows are alike and never reordered: their place is their identity.
         // biome-ignore lint/suspicious/noArrayIndexKey: see above
-        <Skeleton key={index} height={height} radius="md" visible animate={shown} style={{ opacity: shown ? 1 : 0 }} />
+        <Skeleton key={index} height={height} radius="md" visible animate={shown} style={{ visibility: shown ? "visible" : "hidden" }} />
       ))}
     </div>
   );

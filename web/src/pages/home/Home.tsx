@@ -127,7 +127,7 @@ function BasketCard() {
   return (
     <section className="rp-card" aria-label={t`Panier`}>
       <h2>{t`Panier`}</h2>
-      <Loaded query={query} rows={1}>
+      <Loaded query={query} rows={1} height={24}>
         {(basket) => {
           const next = nextDeadline(basket);
           if (!next) {
@@ -170,7 +170,7 @@ function OpeningCard() {
     <section className="rp-card" aria-label={t`Prochaines ouvertures`}>
       <h2>{t`Prochaines ouvertures`}</h2>
       <p className="rp-muted">{t`Permis B, ${place}`}</p>
-      <Loaded query={query} rows={1}>
+      <Loaded query={query} rows={3} height={40}>
         {(data) => {
           const slots = data.pages.flatMap((page) => page.items);
           const coming = comingOpenings(slots, now, session.school.department);
@@ -231,7 +231,7 @@ function NextExams() {
   return (
     <section className="rp-card" aria-label={t`Prochains examens`}>
       <h2>{t`Prochains examens`}</h2>
-      <Loaded query={query} rows={3}>
+      <Loaded query={query} rows={1} height={24}>
         {(data) => {
           const next = [...data.pages.flatMap((page) => page.items)]
             .sort((a, b) => a.slot.startsAt.localeCompare(b.slot.startsAt))
