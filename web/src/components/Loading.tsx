@@ -14,13 +14,14 @@ export function Loading({ rows = 4, height = 44 }: { rows?: number; height?: num
     const timer = setTimeout(() => setShown(true), PATIENCE);
     return () => clearTimeout(timer);
   }, []);
+  const look = { visibility: shown ? "visible" : "hidden" } as const;
   return (
     <div className="rp-stack rp-stack--tight" aria-busy="true">
       <span className="rp-visually-hidden">{shown ? t`Chargement…` : ""}</span>
       {Array.from({ length: rows }, (_, index) => (
         // The rows are alike and never reordered: their place is their identity.
         // biome-ignore lint/suspicious/noArrayIndexKey: see above
-        <Skeleton key={index} height={height} radius="md" visible animate={shown} style={{ visibility: shown ? "visible" : "hidden" }} />
+        <Skeleton key={index} height={height} radius="md" visible animate={shown} style={look} />
       ))}
     </div>
   );

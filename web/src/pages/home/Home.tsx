@@ -15,7 +15,7 @@ import { slotsQuery } from "../../api/slots.ts";
 import { parametersQuery } from "../../api/thresholds.ts";
 import { Ages } from "../../components/Ages.tsx";
 import { Countdown } from "../../components/Countdown.tsx";
-import { Loaded } from "../../components/Loading.tsx";
+import { Loaded, Loading } from "../../components/Loading.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
 import { LineStatus } from "../../components/StatusMark.tsx";
 import { departmentName } from "../../rules/departments.ts";
@@ -86,11 +86,13 @@ function NeedsMe() {
       .length ?? 0;
   const toConfirm = waiting.data?.pages.flatMap((page) => page.items).length ?? 0;
   const unread = messages.data ?? 0;
-  const nothing = unnamed === 0 && toConfirm === 0 && unread === 0;
+  const unknown = basket.isPending || waiting.isPending || messages.isPending;
+  const nothing = !unknown && unnamed === 0 && toConfirm === 0 && unread === 0;
   return (
     <section className="rp-card" aria-label={t`À faire`}>
       <h2>{t`À faire`}</h2>
       {nothing ? <p className="rp-muted">{t`Rien ne vous attend.`}</p> : null}
+      {unknown ? <Loading rows={1} height={24} /> : null}
       <ul className="rp-plain-list">
         {unnamed > 0 ? (
           <li>
