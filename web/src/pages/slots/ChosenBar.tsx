@@ -36,8 +36,8 @@ export function ChosenBar({
         <strong>{plural(count, { one: `# choisi sur ${limit}`, other: `# choisis sur ${limit}` })}</strong>
         <span className="rp-small rp-muted">{chosen.map(nameOf).join(" · ")}</span>
         {refused ? (
-          <span className="rp-old">
-            {t`${nameOf(refused)} n'est pas choisi : au plus ${limit} créneaux par demande. Retenez ceux-ci, puis continuez.`}
+          <span className="rp-chosen__refused rp-old">
+            {t`${nameOf(refused)} n'est pas choisi : au plus ${limit} créneaux par demande.`}
           </span>
         ) : null}
       </div>
