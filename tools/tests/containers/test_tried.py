@@ -8,7 +8,7 @@ import pytest
 from containers import engine
 from containers.engine import SETTING, Engine, Failed, Missing, Project, addresses, find
 from containers.scan import Port
-from containers.tried import ELSEWHERE, Reached, breaches, not_renewed, silent, spans, started_again
+from containers.tried import ELSEWHERE, Reached, breaches, careless, not_renewed, silent, spans, started_again
 from devstack.components import OPERATOR, SERVICES
 
 
@@ -79,6 +79,21 @@ def test_who_shows_the_certificate_of_before_is_said(tmp_path: Path, now: dict[s
     ]
     containers = {"basket": {"NetworkSettings": {"Networks": {"one": {"IPAddress": "10.89.1.2"}}}}}
     assert not_renewed(Asked(), containers, scan, tmp_path) == words
+
+
+@pytest.mark.parametrize(("answer", "words"), [("", []), ("fsync is off\n", ["postgres: fsync is off"])])
+def test_a_database_that_could_lose_what_it_acknowledged_is_said(answer: str, words: list[str]) -> None:
+    class Answering(Engine):
+        def run(self, *words: str, seconds: float = 0) -> str:
+            assert words[:3] == ("exec", "7", "psql")
+            assert all(f"'{name}'" in words[-1] for name in ("fsync", "full_page_writes", "synchronous_commit", "ssl"))
+            return answer
+
+    class Asked(Project):
+        def __init__(self) -> None:
+            self.engine = Answering("podman", ())
+
+    assert careless(Asked(), {"postgres": {"Id": "7"}}) == words
 
 
 def test_who_was_started_again_is_said() -> None:
