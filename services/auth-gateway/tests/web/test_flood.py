@@ -27,15 +27,18 @@ async def attack(port: int, begin: bytes, enough: asyncio.Event) -> None:
     """Go on until the other side has had enough; then again, but for what is refused at once, until we have."""
     while True:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.66", 0))
-        writer.write(begin)
-        with contextlib.suppress(ConnectionError):
-            ended = asyncio.create_task(reader.read())
+        ended = asyncio.create_task(reader.read())
+        try:
+            writer.write(begin)
             while not ended.done():
                 if begin:
                     writer.write(b"a")
                 await asyncio.wait([ended], timeout=0.1)
-            await ended
-        writer.close()
+            with contextlib.suppress(ConnectionError):
+                await ended
+        finally:
+            ended.cancel()
+            writer.transport.abort()
         if begin == ENDLESS or enough.is_set():
             return
 
@@ -61,7 +64,7 @@ async def test_a_person_is_answered_beside_hostile_connections_and_all_of_those_
     hostile = [asyncio.create_task(attack(port, begin, enough)) for begin in ATTACKS * OF_EACH_KIND]
 
     async def begun() -> bool:
-        return connections() >= OF_EACH_KIND
+        return connections() > 0
 
     async def none_left() -> bool:
         return connections() == 0
@@ -82,5 +85,6 @@ async def test_a_person_is_answered_beside_hostile_connections_and_all_of_those_
     finally:
         for one in hostile:
             one.cancel()
+        await asyncio.gather(*hostile, return_exceptions=True)
         server.should_exit = True
         await asyncio.wait_for(serving, 5)
