@@ -20,7 +20,7 @@ import { PageTitle } from "../../components/PageTitle.tsx";
 import { LineStatus } from "../../components/StatusMark.tsx";
 import { departmentName } from "../../rules/departments.ts";
 import { nextDeadline } from "../../rules/lines.ts";
-import { comingOpenings, nextPublication, type Opening } from "../../rules/opening/opening.ts";
+import { comingOpenings, nextOpenings, nextPublication, type Opening } from "../../rules/opening/opening.ts";
 import { agesInView } from "../../rules/search/in-view.ts";
 import { addDays, todayInParis } from "../../time/calendar.ts";
 import { serverClock } from "../../time/clock.ts";
@@ -180,16 +180,13 @@ function OpeningCard() {
           return (
             <>
               <ul className="rp-plain-list">
-                {coming.slice(0, 3).map((opening) => (
+                {nextOpenings(coming, publication, 3).map((opening) => (
                   <ComingOpening key={opening.id} opening={opening} now={now}>
-                    {plural(opening.count, { one: "# créneau", other: "# créneaux" })}
+                    {opening.count === undefined
+                      ? t`mise en ligne de RdvPermis`
+                      : plural(opening.count, { one: "# créneau", other: "# créneaux" })}
                   </ComingOpening>
                 ))}
-                {publication && !coming.some((opening) => opening.id === publication.id) ? (
-                  <ComingOpening opening={publication} now={now}>
-                    {t`mise en ligne de RdvPermis`}
-                  </ComingOpening>
-                ) : null}
               </ul>
               {coming.length === 0 && !publication ? (
                 <p>{t`Aucune ouverture annoncée dans ces deux semaines.`}</p>

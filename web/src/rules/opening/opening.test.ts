@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { makeSlot } from "../../../tests/mock/world.ts";
 import type { Parameter, Slot } from "../../api/contract/types.ts";
-import { comingOpenings, nextPublication, openingOf, readOpening } from "./opening.ts";
+import { comingOpenings, nextOpenings, nextPublication, openingOf, readOpening } from "./opening.ts";
 
 const at = "2026-11-30T14:00:00.000Z";
 const now = Date.parse("2026-11-30T13:00:00Z");
@@ -41,6 +41,20 @@ describe("an opening", () => {
       ["94-B-20261130T1400Z", 2],
       ["94-B-20261202T1400Z", 1],
     ]);
+  });
+
+  test("what comes next stands in its order, and a publication once", () => {
+    const [first, second] = ["2026-12-01T14:00:00.000Z", "2026-12-03T14:00:00.000Z"].map((at) => ({
+      ...openingOf("94", "B", at),
+      count: 2,
+      centres: [],
+    }));
+    if (!first || !second) throw new Error("no openings");
+    const publication = openingOf("94", "B", "2026-11-30T14:00:00Z");
+    const ids = (...found: { id: string }[]) => found.map(({ id }) => id);
+    expect(ids(...nextOpenings([first, second], publication, 3))).toEqual(ids(publication, first, second));
+    expect(ids(...nextOpenings([first, second], openingOf("94", "B", first.at), 3))).toEqual(ids(first, second));
+    expect(ids(...nextOpenings([first, second], undefined, 1))).toEqual(ids(first));
   });
 
   test("an opening at Saint-Pierre has an address that leads to it", () => {

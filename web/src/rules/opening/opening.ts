@@ -109,3 +109,13 @@ export function nextPublication(
   }
   return undefined;
 }
+
+/** What comes next, the soonest first: the first `most` openings of known slots, and the publication where none of them opens with it. */
+export function nextOpenings(
+  coming: readonly ComingOpening[],
+  publication: Opening | undefined,
+  most: number,
+): (Opening & { readonly count?: number })[] {
+  const alone = publication && !coming.some(({ id }) => id === publication.id) ? [publication] : [];
+  return [...coming.slice(0, most), ...alone].sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
+}
