@@ -125,10 +125,10 @@ test("what is held is ours at once, keeps its request's name, and is told when a
   tag: "@long",
 }, async ({ school: page, sandbox }) => {
   const day = workingDay(4);
-  await sandbox.publish(day, ["05:10", "05:42", "20:10"]);
-  await open(page, `/creneaux?du=${day}&au=${day}&de=5&a=21`, "Créneaux");
+  await sandbox.publish(day, ["04:30", "05:10", "05:42"]);
+  await open(page, `/creneaux?du=${day}&au=${day}&de=4&a=6`, "Créneaux");
   const cell = (hour: string) => page.getByRole("button", { name: new RegExp(`${hour}, `) });
-  await lookUntil(page, page.getByRole("button", { name: /20 heures 10, .*, ouvert$/ }));
+  await lookUntil(page, page.getByRole("button", { name: /4 heures 30, .*, ouvert$/ }));
 
   await test.step("ours, while the slots are not read again", async () => {
     await page.route("**/api/v1/slots?*", () => undefined);
@@ -143,7 +143,7 @@ test("what is held is ours at once, keeps its request's name, and is told when a
   await test.step("the next request takes nobody's name", async () => {
     await turnTo(page, "/panier", "Panier");
     const first = await title.first().textContent();
-    await turnTo(page, `/creneaux?du=${day}&au=${day}&de=5&a=21`, "Créneaux");
+    await turnTo(page, `/creneaux?du=${day}&au=${day}&de=4&a=6`, "Créneaux");
     await cell("5 heures 42").first().click();
     await page.getByRole("button", { name: "Retenir ce créneau" }).click();
     await expect(page.getByRole("heading", { name: "1 retenu" })).toBeVisible();
@@ -152,14 +152,14 @@ test("what is held is ours at once, keeps its request's name, and is told when a
   });
 
   await test.step("lost in an outage: a line says so", async () => {
-    await turnTo(page, `/creneaux?du=${day}&au=${day}&de=5&a=21`, "Créneaux");
+    await turnTo(page, `/creneaux?du=${day}&au=${day}&de=4&a=6`, "Créneaux");
     await sandbox.cutOnce("POST", "/creneaux");
-    await cell("20 heures 10").first().click();
+    await cell("4 heures 30").first().click();
     await page.getByRole("button", { name: "Retenir ce créneau" }).click();
     await expect(page.getByRole("heading", { name: /1 en attente|1 refusé/ })).toBeVisible();
     await sandbox.mend();
     await turnTo(page, "/panier", "Panier");
-    const line = page.getByRole("listitem").filter({ hasText: "20:10" });
+    const line = page.getByRole("listitem").filter({ hasText: "04:30" });
     await expect(line).toContainText("n'a pas retenu ce créneau");
     await expect(line.getByText("Refusé")).toBeVisible();
     await expect(line.getByRole("link", { name: "Les plus proches" })).toBeVisible();
