@@ -4,7 +4,7 @@ SHELL := /usr/bin/env bash
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 
-.PHONY: help setup up demo compose-demo test test-long lint protos bench chaos upgrade-test lock web web-vitals openapi places dashboards compliance controls crossings chart images clean
+.PHONY: help setup up demo compose-demo test test-long lint protos bench chaos upgrade-test lock web web-vitals screenshots openapi places dashboards compliance controls crossings chart images clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ web: setup ## build web/dist
 
 web-vitals: setup ## measure the pages by Lighthouse, on a stack of their own; prints JSON (ARGS="--rounds 1 --only slots")
 	@cd tools && exec ../$(PY) -m browser.vitals $(ARGS)
+
+screenshots: setup ## take pictures of each page and dialog, light, dark and at 320 px (ARGS=folder, or ARGS=--readme for README's)
+	@cd tools && exec ../$(PY) -m browser.screenshots $(ARGS)
 
 openapi: setup ## write the gateway's openapi.json and the web client made from it
 	@exec tools/openapi.sh
