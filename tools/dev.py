@@ -24,6 +24,8 @@ OURS = (
 )
 """Settings of this command; the other RESAPERMIS_* of the environment are handed to the components."""
 HIGHEST_BASE_PORT = 65_500
+FIRST_ADMINISTRATOR = ".venv/bin/python tools/resapermisctl.py people first-administrator"
+"""Prints the code with which somebody becomes the administrator of the platform, while it has none."""
 ANOTHER_RDVPERMIS, ISSUER = "RESAPERMIS_RDVPERMIS_URL", "RESAPERMIS_OIDC_ISSUER"
 
 
@@ -118,6 +120,8 @@ def addresses(stack: Stack) -> list[str]:
         lines.append(f"RdvPermis sandbox {stack.settings.sandbox_url}/swagger")
     if _runs(stack, MAIL):
         lines.append(f"mails             http://localhost:{stack.ports.mail_web}")
+    if _runs(stack, "auth-gateway"):
+        lines.append(f"first administrator {FIRST_ADMINISTRATOR} --home {stack.home}")
     return lines
 
 

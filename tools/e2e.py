@@ -26,6 +26,7 @@ def main(arguments: list[str]) -> int:
             environment = os.environ | {
                 "E2E_BASE_URL": stack.url,
                 "E2E_SANDBOX_URL": stack.settings.sandbox_url,
+                "E2E_HOME": str(home),
                 "E2E_MAIL_URL": f"http://localhost:{stack.ports.mail_web}",
                 "E2E_USERNAME": os.environ.get("E2E_USERNAME", "gerant.094-1"),
                 "E2E_PASSWORD": os.environ.get("E2E_PASSWORD", "sandbox"),

@@ -1,6 +1,6 @@
 """`resapermisctl`: what an operator asks of a running ResaPermis, and does before its first start.
 
-Questions read, and change nothing but the journal of their checks:
+Questions read, and change nothing but the journal of their checks (`people` lets a code count):
 
     resapermisctl.py invariants [--home DIR] [--rdvpermis-control URL] [--nats-monitor URL,… [--nats-ca FILE]] [--within SECONDS]
     resapermisctl.py dlq [--home DIR]
@@ -15,6 +15,8 @@ First steps make what is missing and keep what is there; `keys rotate` replaces 
     resapermisctl.py keys hand-on --output DIR
     resapermisctl.py database handover
     resapermisctl.py outbox raise [--home DIR]                after a restore, services stopped
+    resapermisctl.py people new-code
+    resapermisctl.py people first-administrator [--home DIR] [--code-hash HEX]
     resapermisctl.py bus-beside-0.2.0 --listen HOST:PORT --monitor HOST:PORT --store DIR --tls DIR
 
 Databases: RESAPERMIS_<NAME>_DATABASE_URL (or _FILE) for each of auth_gateway, mandate, scheduling_rules, basket, audit, notification,
@@ -33,12 +35,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
+from sqlalchemy.exc import SQLAlchemyError
 
-from ctl import compliance, dead_letters
+from ctl import compliance, dead_letters, people
 from ctl.addresses import Addresses, UnknownAddress, of_environment, of_home
 from ctl.invariants import Unreadable, until_settled
 from ctl.steps import bus_beside_0_2_0, cluster, databases, keys, outbox, platform
 from devstack.components import DATABASES
+from resapermis_kit.clock import utc_now
 from resapermis_kit.errors import Failure
 from resapermis_kit.roles.__main__ import main as roles
 from resapermis_kit.roles.__main__ import words
@@ -92,6 +96,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     outboxes = commands.add_parser("outbox", help="after a restore: give no number again that a consumer has handled")
     outboxes.add_argument("step", choices=("raise",), help="while services are stopped: docs/deploy.md")
     outboxes.add_argument("--home", type=Path, help="folder of a local stack (make up: .resapermis)")
+    _people_arguments(commands.add_parser("people", help="the platform's first administrator"))
     _platform_arguments(commands.add_parser("platform", help="whether every process is ready"))
     _keys_arguments(commands.add_parser("keys", help="make the secrets of a deployment, replace a key"))
     return parser.parse_args(given)
@@ -105,6 +110,16 @@ def _platform_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--urls", dest="file", type=Path, help="a file with one a line")
     parser.add_argument("--port", type=int, default=8080, help="port of a local stack, where no URL is named")
     parser.add_argument("--within", type=float, default=600.0, help="seconds that `wait` waits (default 600)")
+
+
+def _people_arguments(parser: argparse.ArgumentParser) -> None:
+    steps = parser.add_subparsers(dest="step", required=True)
+    steps.add_parser("new-code", help="print a code and its hash, here alone: the hash is for a cluster's values")
+    first = steps.add_parser("first-administrator", help="let a code count, while the platform has no administrator")
+    first.add_argument("--home", type=Path, help="folder of a local stack (make up: .resapermis)")
+    first.add_argument(
+        "--code-hash", default="", help="of a code that was printed elsewhere; without it, one is made and printed"
+    )
 
 
 def _keys_arguments(parser: argparse.ArgumentParser) -> None:
@@ -214,6 +229,28 @@ def do_step(asked: argparse.Namespace) -> int:
     return HOLDS
 
 
+def first_administrator(asked: argparse.Namespace) -> int:
+    """Print a code, or let one count; HOLDS too where a hash came and there is an administrator already: nothing is left to do."""
+    code = people.new_code()
+    if asked.step == "new-code":
+        print(json.dumps(code.as_json(), indent=2))
+        return HOLDS
+    try:
+        digest = people.digest_of(asked.code_hash) if asked.code_hash else code.digest
+    except ValueError as reason:
+        raise keys.Refused(f"--code-hash: {reason}") from reason
+    url = addresses(asked).databases[people.DATABASE] if asked.home is not None else people.address(os.environ)
+    try:
+        made = asyncio.run(people.let_in(url, digest, utc_now()))
+    except (Failure, SQLAlchemyError) as error:
+        raise Unreadable(f"the database cannot be asked: {type(error).__name__}") from error
+    if asked.code_hash:
+        print(json.dumps({"counts": made}))
+        return HOLDS
+    print(json.dumps(code.as_json() if made else {"counts": False, "why": "there is an administrator"}, indent=2))
+    return HOLDS if made else BROKEN
+
+
 def check_invariants(asked: argparse.Namespace) -> int:
     """Print the report; Unreadable when something does not answer."""
     where = addresses(asked).reading(asked.rdvpermis_control, asked.nats_monitor, asked.nats_ca)
@@ -234,6 +271,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "compliance-check": lambda asked: compliance.ask(["compliance-check"], asked.home, asked.port),
     "rule-preview": lambda asked: compliance.ask(["preview", *asked.words], asked.home, asked.port),
     "platform": ask_platform,
+    "people": first_administrator,
     "keys": do_step,
     "database": lambda _: roles([words(database) for database in DATABASES], os.environ),
     "outbox": lambda asked: raise_outboxes(addresses(asked)),

@@ -17,6 +17,7 @@ DATABASE, EDGE, PROMETHEUS, OPERATOR, STRANGER, NEIGHBOUR = (
     "neighbour",
 )
 MIGRATE, INVARIANTS, SERVES, FIRST_STEPS = "migrate", "invariants", "serves", "first-steps"
+FIRST_ADMINISTRATOR = "first-administrator"
 GRPC, METRICS, WEB, POSTGRES, INSTANCE, DATABASE_METRICS = 9000, 9100, 8080, 5432, 8000, 9187
 CLIENT, CLUSTER, MONITOR = 4222, 6222, 8222
 INTERNET, INSIDE, SHARED, COLLECTOR = "internet", "inside", "shared", "collector"
@@ -64,6 +65,7 @@ def _everyone() -> Iterator[Talk]:
     yield from ((BUS_ADMIN, NATS, port) for port in (CLIENT, MONITOR))
     yield NATS, NATS, CLUSTER
     yield MIGRATE, DATABASE, POSTGRES
+    yield FIRST_ADMINISTRATOR, DATABASE, POSTGRES
     yield from ((FIRST_STEPS, INSIDE, port) for port in (HTTPS, API))
     yield from ((INVARIANTS, whom, port) for whom, port in ((DATABASE, POSTGRES), (NATS, MONITOR)))
     for who in (DATABASE, OPERATOR):

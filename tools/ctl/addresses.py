@@ -42,7 +42,7 @@ def of_environment(environment: Mapping[str, str]) -> Addresses:
 
     Unknown names those that are not; OSError for a file that cannot be read.
     """
-    found = {name: _given(environment, variable(name)) for name in DATABASES}
+    found = {name: given(environment, variable(name)) for name in DATABASES}
     missing = [variable(name) for name, url in found.items() if not url]
     if missing:
         msg = f"not set: {', '.join(missing)} (or name a local stack's folder with --home)"
@@ -50,7 +50,8 @@ def of_environment(environment: Mapping[str, str]) -> Addresses:
     return Addresses(found)
 
 
-def _given(environment: Mapping[str, str], setting: str) -> str:
+def given(environment: Mapping[str, str], setting: str) -> str:
+    """A setting, or what the file holds that its `_FILE` names; empty where neither is there."""
     file = environment.get(f"{setting}_FILE")
     return environment.get(setting, "") or (Path(file).read_text(encoding="utf-8").rstrip("\n") if file else "")
 

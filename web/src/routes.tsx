@@ -101,6 +101,24 @@ const account = createRoute({
   component: lazyRouteComponent(() => import("./pages/account/Account.tsx"), "Account"),
 });
 
+const admin = createRoute({
+  getParentRoute: () => root,
+  path: "/admin",
+  component: lazyRouteComponent(() => import("./pages/admin/Admin.tsx"), "Admin"),
+});
+
+const invitation = createRoute({
+  getParentRoute: () => root,
+  path: "/invitation",
+  component: lazyRouteComponent(() => import("./pages/entrance/Invitation.tsx"), "Invitation"),
+});
+
+const firstAdministrator = createRoute({
+  getParentRoute: () => root,
+  path: "/premier-administrateur",
+  component: lazyRouteComponent(() => import("./pages/entrance/FirstAdministrator.tsx"), "FirstAdministrator"),
+});
+
 const TEAM_TABS = ["vehicules", "heures", "agrement", "disponibilites"] as const;
 type TeamTab = (typeof TEAM_TABS)[number];
 function isTeamTab(value: unknown): value is TeamTab {
@@ -120,6 +138,9 @@ const tree = root.addChildren([
   messages,
   journal,
   account,
+  admin,
+  invitation,
+  firstAdministrator,
 ]);
 
 export function newRouter(client: QueryClient) {

@@ -59,7 +59,7 @@ describe("my sessions [S-04]", () => {
     const dialog = await screen.findByRole("dialog");
     await user.click(within(dialog).getByRole("button", { name: "Mettre fin" }));
     const refused = await within(dialog).findByRole("alert");
-    expect(refused.textContent).toContain("confirmer votre identité chez RdvPermis");
+    expect(refused.textContent).toContain("confirmer votre identité");
     const link = within(refused).getByRole("link", { name: "Confirmer mon identité" });
     expect(link.getAttribute("href")).toBe("/auth/login?fresh=true&returnTo=%2Fcompte");
     expect(screen.queryByRole("heading", { name: "Votre session est terminée" })).toBeNull();

@@ -54,6 +54,9 @@ class Addressees(iam_pb2_grpc.IamServiceServicer, mandate_pb2_grpc.MandateServic
             iam_pb2.Recipient(account_id="account-2", email="two@school.example", locale="en", roles=["trainer"]),
         ]
         self.purposes: list[str] = []
+        self.words: list[str] = []
+        self.over = False
+        """Whether invitations count no more."""
 
     async def ListRecipients(
         self, request: iam_pb2.ListRecipientsRequest, context: Any
@@ -61,6 +64,14 @@ class Addressees(iam_pb2_grpc.IamServiceServicer, mandate_pb2_grpc.MandateServic
         if self.away:
             raise Failure(Code.CODE_UNAVAILABLE, "away")
         return iam_pb2.ListRecipientsResponse(recipients=self.recipients if request.school_id == "school-1" else [])
+
+    async def IssueInvitationWord(
+        self, request: iam_pb2.IssueInvitationWordRequest, context: Any
+    ) -> iam_pb2.IssueInvitationWordResponse:
+        if self.over:
+            raise Failure(Code.CODE_NOT_FOUND, "used")
+        self.words.append(f"word-{len(self.words)}-of-{request.invitation_id}")
+        return iam_pb2.IssueInvitationWordResponse(word=self.words[-1])
 
     async def GetContact(self, request: mandate_pb2.GetContactRequest, context: Any) -> mandate_pb2.GetContactResponse:
         if self.away:

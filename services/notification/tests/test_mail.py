@@ -8,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 from icalendar import Calendar
 from notification_peers import SENDER, Notification
 from prometheus_client import REGISTRY
@@ -15,7 +16,7 @@ from prometheus_client import REGISTRY
 from resapermis.audit.v1.events_pb2 import Outcome
 from resapermis.basket.v1.basket_pb2 import LineState, Result
 from resapermis.basket.v1.events_pb2 import GroupExpiring, LineChanged, ResultFound
-from resapermis.iam.v1.events_pb2 import GrantEnded, GrantEnding
+from resapermis.iam.v1.events_pb2 import GrantEnded, GrantEnding, PersonInvited
 from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.mandate.v1.mandate_pb2 import MandateState
 from resapermis.notification.v1 import notification_pb2 as pb
@@ -117,6 +118,49 @@ async def test_the_end_of_the_last_grant_is_mailed_to_managers_once_and_a_remind
         if (listed := await notification.call("ListNotices", pb.ListNoticesRequest(), account_id=account))
     }
     assert kinds == {"account-1": ["grant.none_left"], "account-2": ["grant.ending", "grant.none_left"]}
+
+
+def invitation() -> PersonInvited:
+    event = PersonInvited(invitation_id="0198-invitation", account_id="account-1", school_id="school-1", role="auditor")
+    event.ends_at.FromDatetime(utc_now() + timedelta(hours=72))
+    return event
+
+
+@pytest.mark.req("S-23")
+async def test_an_invitation_is_mailed_in_both_languages_with_a_word_that_nobody_keeps(
+    notification: Notification,
+) -> None:
+    await notification.receive(invitation())
+    await notification.deliveries.drain()
+    (mail,) = notification.mail_server.to(ONE)
+    assert notification.mail_server.to(TWO) == []
+    assert mail["Subject"] == "Votre invitation à ResaPermis"
+    (word,) = notification.addressees.words
+    link = f"https://resapermis.example/invitation#{word}"
+    for kind in ("plain", "html"):
+        text = part(mail, kind)
+        assert link in text
+        assert "comme auditeur" in text
+        assert "as auditor" in text
+    async with notification.engine.connect() as connection:
+        for table in ("notice", "delivery", "outbox"):
+            rows = (await connection.execute(sa.text(f"SELECT t::text FROM {table} AS t"))).scalars().all()  # noqa: S608 - ours
+            assert rows
+            assert not [row for row in rows if word in row]
+
+
+@pytest.mark.req("S-23")
+async def test_an_invitation_that_counts_no_more_is_not_sent(notification: Notification) -> None:
+    notification.addressees.over = True
+    await notification.receive(invitation())
+    await notification.deliveries.drain()
+    assert (await notification.outcomes())["account", "account-1"] == "gone"
+    notification.addressees.over = False
+    await notification.receive(invitation())
+    notification.later = timedelta(hours=72)
+    await notification.deliveries.drain()
+    assert notification.mail_server.mails == []
+    assert notification.addressees.words == []
 
 
 @pytest.mark.req("R-20")

@@ -416,6 +416,20 @@ def test_first_steps_run_once_with_a_right_to_create_secrets_and_no_other() -> N
     assert with_token == {"first-steps"}
 
 
+def test_the_first_administrators_code_is_a_hash_that_a_job_takes_to_the_database_and_nowhere_else() -> None:
+    digest = "0123456789abcdef" * 4
+    objects = rendered("small", given={"firstSteps.administrator": f'"{digest}"'})
+    (pod,) = [one for one in pods(objects) if one.component == "first-administrator"]
+    assert pod.containers[0]["args"] == ["people", "first-administrator", "--code-hash", digest]
+    assert pod.containers[0]["env"] == [
+        {"name": "RESAPERMIS_AUTH_GATEWAY_DATABASE_URL_FILE", "value": "/run/databases/auth-gateway/url"}
+    ]
+    assert talk.differences(objects) == []
+    objects.remove(named(objects, "NetworkPolicy", "resapermis-first-administrator"))
+    assert any(line.startswith("first-administrator may not ask") for line in talk.differences(objects))
+    assert not [one for one in pods(rendered("small")) if one.component == "first-administrator"]
+
+
 def test_first_steps_reach_the_api_server_and_nobody_else_before_they_begin() -> None:
     """Where another release, or the same, has its policies already, the Job could ask nobody without one of its own."""
     objects = rendered("department", given={"firstSteps.secrets": "true"})

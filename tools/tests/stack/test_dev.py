@@ -38,7 +38,13 @@ def test_the_sandbox_and_another_rdvpermis_with_its_issuer_are_not_refused(hande
 
 def test_only_what_was_started_is_announced(tmp_path):
     everything = Stack(tmp_path, 9000)
-    assert [line[:17].rstrip() for line in dev.addresses(everything)] == ["ResaPermis", "RdvPermis sandbox", "mails"]
+    assert [line[:17].rstrip() for line in dev.addresses(everything)] == [
+        "ResaPermis",
+        "RdvPermis sandbox",
+        "mails",
+        "first administrat",
+    ]
+    assert dev.addresses(everything)[-1].endswith(f"people first-administrator --home {everything.home}")
     for left_out in (SANDBOX, MAIL):
         without = Stack(tmp_path, 9000, components=[one for one in ALL_COMPONENTS if one != left_out])
         assert set(dev.addresses(everything)) - set(dev.addresses(without)) == {

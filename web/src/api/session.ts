@@ -33,8 +33,20 @@ export const sessionQuery = queryOptions({
 });
 
 /** The session, inside pages that only exist when there is one. */
-export function useSession(): api.Session {
+export function useAnySession(): api.Session {
   const { data } = useQuery(sessionQuery);
   if (!data) throw new Error("a page for signed-in people was drawn without a session");
   return data;
+}
+
+/** The same inside a school's pages. */
+export function useSession(): api.SchoolSession {
+  const session = useAnySession();
+  if (!ofSchool(session)) throw new Error("a school's page was drawn for somebody of no school");
+  return session;
+}
+
+/** Whether a session acts for a school; whoever is no employee has a frame of their own. */
+export function ofSchool(session: api.Session): session is api.SchoolSession {
+  return session.school !== null;
 }

@@ -1,10 +1,14 @@
 /** Notices within a page: what happened, why, what to do. `danger` alone is an alert, for loss. */
 import { t } from "@lingui/core/macro";
+import { Button } from "@mantine/core";
 import { IconAlertTriangle, IconCircleCheck, IconCircleX, IconInfoCircle } from "@tabler/icons-react";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useRouterState } from "@tanstack/react-router";
 import type { ReactNode, Ref } from "react";
+import { keys } from "../api/contract/cache.ts";
 import { Problem } from "../api/contract/problem.ts";
-import type { Reason } from "../api/contract/types.ts";
+import type { Reason, Session } from "../api/contract/types.ts";
+import { proveByPasskey } from "../api/people/passkey.ts";
 import { refusalText } from "../rules/answers/refusals.ts";
 
 export type Level = "info" | "success" | "warning" | "danger";
@@ -54,9 +58,25 @@ export function ReasonDetails({ reason }: { reason: Reason }) {
   );
 }
 
-/** Where an act asks who is there: RdvPermis asks anew, then leads back here. What was typed stays in this tab's storage. */
+/**
+ * Where an act asks who is there: RdvPermis asks anew, then leads back here, and what was typed stays in this tab's storage; or the
+ * passkey of who is no employee, here.
+ */
 function ConfirmIdentity() {
   const here = useRouterState({ select: (state) => state.location.href });
+  const session = useQueryClient().getQueryData<Session | null>(keys.session);
+  const proving = useMutation({ mutationFn: proveByPasskey });
+  if (session && session.school === null) {
+    return proving.isSuccess ? (
+      <p>{t`C'est fait. Recommencez.`}</p>
+    ) : (
+      <p>
+        <Button variant="default" size="compact-md" onClick={() => proving.mutate()}>
+          {t`Confirmer avec ma clé d'accès`}
+        </Button>
+      </p>
+    );
+  }
   return (
     <p>
       <a href={`/auth/login?fresh=true&returnTo=${encodeURIComponent(here)}`}>{t`Confirmer mon identité`}</a>

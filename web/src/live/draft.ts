@@ -3,7 +3,7 @@
  * up, or signed out by hand. It holds what the form shows and no more.
  */
 import { useState } from "react";
-import { useSession } from "../api/session.ts";
+import { useAnySession } from "../api/session.ts";
 
 const DRAFTS = "resapermis.draft/";
 
@@ -45,7 +45,7 @@ export function useDraft<T extends object>(
   blank: T,
   take: (blank: T, written: object) => T = fieldsLike,
 ): readonly [fields: T, write: (next: T) => void, forget: () => void] {
-  const key = keyOf(useSession().user.id, form);
+  const key = keyOf(useAnySession().user.id, form);
   const [held, hold] = useState(() => ({ key, fields: read(key, blank, take) }));
   const { fields } = held.key === key ? held : { fields: read(key, blank, take) };
   const forget = () => sessionStorage.removeItem(key);

@@ -37,6 +37,7 @@ export function handlers(world: World) {
             user: { id: world.userId, displayName: "Camille Roux" },
             school: { id: "s-1", name: world.school.name, department: world.school.department ?? "94" },
             roles: world.roles,
+            scope: [],
             csrfToken: "t",
             expiresAt: iso(14 * 60_000),
           })

@@ -9,6 +9,7 @@ SECURITY_ACTIONS = (
     "access.denied",
     "session.start",
     "session.end",
+    "session.prove",
     "token.grant",
     "token.refresh",
     "token.revoke",
@@ -17,8 +18,16 @@ SECURITY_ACTIONS = (
     "grant.withdraw",
     "grant.end",
     "rdvpermis.call",
+    "person.code",
+    "person.first",
+    "person.read",
+    "person.invite",
+    "person.accept",
+    "person.suspend",
+    "person.resume",
+    "person.end",
 )
-"""What is about security, and what a security officer reads of a school: none of its people's acts."""
+"""What is about security, and what a security officer reads: of a school none of its people's acts; of the platform who was let in, by whom."""
 
 
 @dataclass(frozen=True)

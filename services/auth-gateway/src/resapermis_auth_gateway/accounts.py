@@ -11,6 +11,14 @@ from sqlalchemy.dialects.postgresql import insert
 from resapermis_auth_gateway.tables import account_roles, accounts
 from resapermis_kit.database.transaction import Tx
 
+OWN = "resapermis"
+"""In place of an issuer: we ourselves know who it is, by invitation and passkey. Their `subject` is the account's id."""
+
+
+def no_school(account_id: UUID) -> str:
+    """A word that is no school's, in place of one: of who works at none, and of who signs in until RdvPermis answered."""
+    return f"account {account_id}"
+
 
 @dataclass(frozen=True)
 class Account:

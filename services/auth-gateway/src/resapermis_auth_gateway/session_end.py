@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from resapermis.audit.v1.events_pb2 import OUTCOME_DONE, Actor, Record
 from resapermis.iam.v1.events_pb2 import SessionEnded
+from resapermis_auth_gateway.accounts import OWN, no_school
 from resapermis_auth_gateway.tables import accounts, sessions
 from resapermis_kit.database.transaction import Tx
 from resapermis_kit.events.outbox import Outbox
@@ -33,15 +34,14 @@ async def end_session(
     row = (await tx.execute(statement)).one_or_none()
     if row is None:
         return False
-    ended = SessionEnded(
-        session_id=str(session_id), account_id=str(row.account_id), school_id=row.school_id, cause=cause
-    )
+    school_id = "" if row.school_id == no_school(row.account_id) else row.school_id
+    ended = SessionEnded(session_id=str(session_id), account_id=str(row.account_id), school_id=school_id, cause=cause)
     record = Record(
         actor=actor,
         action="session.end",
         object_kind="session",
         object_id=str(session_id),
-        school_id=row.school_id,
+        school_id=school_id,
         outcome=OUTCOME_DONE,
         facts={"cause": cause, **facts},
     )
@@ -50,7 +50,9 @@ async def end_session(
 
 
 async def sessions_of_other_providers(tx: Tx, issuer: str) -> list[UUID]:
-    """Sessions that have not ended of people of another provider than `issuer`, at most a hundred."""
-    others = (sessions.c.ended_at.is_(None), accounts.c.id == sessions.c.account_id, accounts.c.issuer != issuer)
-    statement = sa.select(sessions.c.id).where(*others).order_by(sessions.c.id).limit(AT_ONCE)
+    """Sessions that have not ended of people of another provider than `issuer`, and not our own, at most a hundred."""
+    others = sa.and_(accounts.c.id == sessions.c.account_id, accounts.c.issuer.not_in([issuer, OWN]))
+    statement = (
+        sa.select(sessions.c.id).where(sessions.c.ended_at.is_(None), others).order_by(sessions.c.id).limit(AT_ONCE)
+    )
     return list((await tx.execute(statement)).scalars())

@@ -177,3 +177,93 @@ replicas = sa.Table(
     prefixes=["UNLOGGED"],
 )
 """Replicas of "auth-gateway" (web) and "egress" and where they run; each uses one of `parts` parts of a limit, 0: nothing."""
+
+people = sa.Table(
+    "person",
+    metadata,
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("account.id"), primary_key=True),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("scope", ARRAY(sa.Text), nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("invited_by", sa.Uuid, sa.ForeignKey("account.id")),
+    sa.Column("created_at", MOMENT, nullable=False),
+    sa.Column("changed_at", MOMENT, nullable=False),
+    sa.CheckConstraint(
+        "role IN ('supervisor', 'candidate', 'dpo', 'security_officer', 'platform_admin', 'auditor')", name="role"
+    ),
+    sa.CheckConstraint("state IN ('invited', 'active', 'suspended', 'left')", name="state"),
+)
+"""Somebody who is not an RdvPermis employee (ADR 45): what they are to us, for which departments (`scope`; empty: all), and whether they may sign in.
+
+Name, address and language are the account's, sealed; what they may stands in `account_role` too, where sessions read it.
+`invited_by` absent: the first administrator, by a code.
+"""
+
+invitations = sa.Table(
+    "invitation",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("person.account_id"), nullable=False),
+    sa.Column("made_at", MOMENT, nullable=False),
+    sa.Column("ends_at", MOMENT, nullable=False),
+    sa.Column("used_at", MOMENT),
+    sa.Column("withdrawn_at", MOMENT),
+    sa.Index(
+        "invitation_one_open_idx",
+        "account_id",
+        unique=True,
+        postgresql_where=sa.text("used_at IS NULL AND withdrawn_at IS NULL"),
+    ),
+)
+"""Counts once, until `ends_at`; a new one withdraws the one before."""
+
+invitation_links = sa.Table(
+    "invitation_link",
+    metadata,
+    sa.Column("token_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("invitation_id", sa.Uuid, sa.ForeignKey("invitation.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("made_at", MOMENT, nullable=False),
+    sa.Index("invitation_link_invitation_id_idx", "invitation_id"),
+)
+"""SHA-256 of the word in each mail of an invitation: made as the mail goes out, and stored nowhere else. Any of them opens it."""
+
+passkeys = sa.Table(
+    "passkey",
+    metadata,
+    sa.Column("credential_id", sa.LargeBinary, primary_key=True),
+    sa.Column("account_id", sa.Uuid, sa.ForeignKey("person.account_id"), nullable=False),
+    sa.Column("public_key", sa.LargeBinary, nullable=False),
+    sa.Column("sign_count", sa.BigInteger, nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False),
+    sa.Column("used_at", MOMENT, nullable=False),
+    sa.Index("passkey_account_id_idx", "account_id"),
+)
+"""A person's WebAuthn credential: its public half, and how often its authenticator says that it signed."""
+
+passkey_challenges = sa.Table(
+    "passkey_challenge",
+    metadata,
+    sa.Column("challenge_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("browser_hash", sa.LargeBinary, nullable=False),
+    sa.Column("purpose", sa.Text, nullable=False),
+    sa.Column("secret_hash", sa.LargeBinary),
+    sa.Column("account_id", sa.Uuid),
+    sa.Column("started_at", MOMENT, nullable=False),
+    sa.CheckConstraint("purpose IN ('sign_in', 'invitation', 'first_administrator')", name="purpose"),
+    sa.CheckConstraint("(purpose = 'sign_in') = (secret_hash IS NULL AND account_id IS NULL)", name="about"),
+    sa.Index("passkey_challenge_started_at_idx", "started_at"),
+)
+"""A challenge that an authenticator is to sign, for five minutes; its row goes at the first answer, whatever that is worth.
+
+`secret_hash`: of the invitation's word or the first administrator's code with which it was asked; `account_id`: whose passkey it is to be.
+"""
+
+administrator_codes = sa.Table(
+    "first_administrator_code",
+    metadata,
+    sa.Column("code_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("made_at", MOMENT, nullable=False),
+    sa.Column("ends_at", MOMENT, nullable=False),
+    sa.Column("used_at", MOMENT),
+)
+"""SHA-256 of codes by which somebody becomes the first administrator of the platform; `resapermisctl people` makes them."""

@@ -82,12 +82,13 @@ async def build(process: Process, settings: WebSettings) -> Dependencies:
     )
     process.server.add(
         add_IamServiceServicer_to_server,
-        IamServicer(process.engine, dependencies.profiles),
+        IamServicer(process.engine, dependencies.profiles, process.now),
         "resapermis.iam.v1.IamService",
     )
     process.workers.append(lambda: _listen(process.bus, dependencies.live))
     process.every(OVERDUE_EVERY_SECONDS, "end overdue sessions", dependencies.sessions.end_overdue)
     process.every(60, "forget sign-ins", dependencies.attempts.forget_old)
+    process.every(60, "forget challenges", dependencies.passkeys.forget_old)
     process.every(3600, "forget old sessions", dependencies.sessions.forget_old)
     process.every(FORGET_COUNTS_EVERY_SECONDS, "forget counts of addresses", dependencies.rates.forget)
     if settings.reverse_proxy:

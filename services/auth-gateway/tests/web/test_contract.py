@@ -69,6 +69,12 @@ REFUSALS: dict[str, set[int]] = {
     "post /api/v1/me/grant": {401, 403, 409, 415, 429, 500, 504},
     "get /api/v1/me/sessions": {401, 403, 429, 500},
     "delete /api/v1/me/sessions/{session_id}": {401, 403, 404, 415, 422, 429, 500},
+    "post /auth/passkey/begin": {403, 415, 429, 500},
+    "post /auth/passkey/finish": {401, 403, 415, 422, 429, 500},
+    "post /auth/invitation/begin": {403, 404, 415, 422, 429, 500},
+    "get /api/v1/people": {401, 403, 422, 429, 500},
+    "post /api/v1/people": {401, 403, 415, 422, 429, 500},
+    "delete /api/v1/people/{person_id}": {401, 403, 404, 409, 415, 422, 429, 500},
     "get /api/v1/basket": {401, 403, 429, 500, 504},
     "get /api/v1/audit/records": {401, 403, 422, 429, 500, 504},
     "get /api/v1/favourite-centres": {401, 403, 409, 422, 429, 500, 504},
@@ -88,8 +94,10 @@ def test_an_operation_names_the_refusals_that_it_may_answer_and_no_other() -> No
         for method, operation in operations.items():
             given = {one["name"] for one in operation.get("parameters", [])} - {"X-CSRF-Token", "Last-Event-ID"}
             named = set(operation["responses"])
-            assert ("422" in named) == bool(given or ("requestBody" in operation and "security" in operation)), path
-            assert ("412" in named) == ("Idempotency-Key" in given), path
+            reads = "requestBody" in operation and path != "/auth/backchannel-logout"
+            assert ("422" in named) == bool(given or reads), path
+            # Who is invited is no state that somebody else changed meanwhile.
+            assert ("412" in named) == ("Idempotency-Key" in given and path != "/api/v1/people"), path
             assert ({"401", "403"} <= named) >= ("security" in operation), path
             assert ("504" in named) <= (path not in PROBES), path
             assert "202" not in named or method != "get", path

@@ -254,13 +254,17 @@ async def _as_a_trainer(gateway: Served, browser: httpx2.AsyncClient) -> httpx2.
     return await browser.get("/api/v1/notifications/stream")
 
 
+async def _reading_people(gateway: Served, browser: httpx2.AsyncClient) -> httpx2.Response:
+    return await browser.get("/api/v1/people")
+
+
 BY_A_PERSON: dict[str, tuple[Any, str, str, dict[str, Any], int]] = {
     "token": (_with_a_wrong_token, "csrf_token", "POST /api/v1/mandates", {}, 403),
     "body": (_in_a_large_body, "large_body", "POST /api/v1/mandates", {}, 413),
     "drip": (_in_a_slow_body, "slow_body", "POST /api/v1/mandates", {}, 408),
     "crowd": (_too_many_at_once, "crowded_request", "GET /api/v1/notifications", {"session_requests": 0}, 429),
     "feeds": (_as_a_trainer, "crowded_feed", "GET /api/v1/notifications/stream", {"session_feeds": 0}, 429),
-    "right": (_as_a_trainer, "no_right", "GET /api/v1/notifications/stream", {}, 403),
+    "right": (_reading_people, "no_right", "GET /api/v1/people", {}, 403),
 }
 
 

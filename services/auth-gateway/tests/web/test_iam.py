@@ -1,6 +1,7 @@
 """Who of a school gets mail: answered to notification alone."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -13,10 +14,12 @@ from resapermis_kit.errors import Code, Failure
 from resapermis_kit.rpc import peers
 from resapermis_testing.grpc_server import Serve
 
+from .people_desk import administrator, invite
+
 
 @pytest.fixture
 async def iam(world: Any, serve: Serve) -> Any:
-    servicer = IamServicer(world.dependencies.sessions.engine, world.dependencies.profiles)
+    servicer = IamServicer(world.dependencies.sessions.engine, world.dependencies.profiles, world.clock)
     return await serve(
         "auth-gateway", (iam_pb2_grpc.add_IamServiceServicer_to_server, servicer, "resapermis.iam.v1.IamService")
     )
@@ -64,3 +67,31 @@ async def test_a_school_is_named(iam: Any) -> None:
     with pytest.raises(Failure) as refused:
         await _ask(iam, "")
     assert refused.value.code == Code.CODE_MALFORMED
+
+
+async def _word(iam: Any, caller: str = "notification", principal: str = "") -> str:
+    async with iam.channel("auth-gateway", caller) as channel:
+        stub = iam_pb2_grpc.IamServiceStub(channel)
+        question = iam_pb2.IssueInvitationWordRequest(invitation_id=str(uuid4()))
+        return str((await peers.ask(stub.IssueInvitationWord, question, principal=principal)).word)
+
+
+@pytest.mark.req("S-23")
+async def test_the_word_of_an_invitation_is_for_notification_alone_and_of_one_that_counts(iam: Any) -> None:
+    for who, code in (
+        ({"caller": "basket"}, Code.CODE_UNAUTHENTICATED),
+        ({"principal": iam.principal(roles=("platform_admin",))}, Code.CODE_FORBIDDEN),
+        ({}, Code.CODE_NOT_FOUND),
+    ):
+        with pytest.raises(Failure) as refused:
+            await _word(iam, **who)
+        assert refused.value.code == code
+
+
+@pytest.mark.req("S-23")
+async def test_who_is_invited_has_an_address_of_their_own_to_be_written_to(world: Any, iam: Any) -> None:
+    admin = await administrator(world)
+    person_id = (await invite(admin)).json()["id"]
+    assert [(one.account_id, one.email) for one in await _ask(iam, f"account {person_id}")] == [
+        (person_id, "sam@prefecture.example")
+    ]

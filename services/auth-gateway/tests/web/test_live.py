@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -26,6 +27,8 @@ from resapermis_testing.certificates import NOBODY
 from resapermis_testing.eventually import eventually
 from resapermis_testing.grpc_server import Serve
 from resapermis_testing.ports import free_port
+
+from .people_desk import administrator, invited
 
 pytestmark = pytest.mark.req("S-04")
 FEED = "/api/v1/notifications/stream"
@@ -165,6 +168,38 @@ async def test_a_session_that_ends_on_another_replica_closes_the_feed_within_a_s
         kinds = await feed.rest()
         assert time.monotonic() - began < 1
     assert kinds[-1] == "signed-out"
+
+
+@pytest.mark.req("S8", "S-12")
+async def test_who_is_suspended_on_one_replica_is_signed_out_on_all_within_a_second(
+    make_live: Callable[..., Any], make_bus: Callable[..., Any]
+) -> None:
+    here = await make_live()
+    elsewhere = await make_live(engine=here.dependencies.sessions.engine)
+    bus, there = await make_bus("auth-gateway"), await make_bus("auth-gateway")
+    await here.dependencies.live.listen(bus)
+    admin = await administrator(elsewhere)
+    person = await invited(elsewhere, admin)
+    cookie = person.browser.cookies["resapermis"]
+    async with _open(here, Signed(cookie)) as feed, _open(elsewhere, Signed(cookie)) as other:
+        began = time.monotonic()
+        assert (await admin.browser.post(f"/api/v1/people/{person.id}/suspension")).status_code == 200
+        assert (await other.rest())[-1] == "signed-out"  # without the bus
+        kind = SessionEnded.DESCRIPTOR.full_name
+        (ended,) = [payload for name, payload in await here.published() if name == kind]
+        await there.publish(kind, ended)
+        assert (await feed.rest())[-1] == "signed-out"
+        assert time.monotonic() - began < 1
+    for world in (here, elsewhere):
+        async with world.browser(headers={"Cookie": f"resapermis={cookie}"}) as browser:
+            assert (await browser.get("/auth/session")).status_code == 401
+
+
+@dataclass
+class Signed:
+    """Who has this cookie."""
+
+    cookie: str
 
 
 @pytest.mark.req("S9")

@@ -9,8 +9,8 @@ from uuid import UUID
 
 EVERYBODY = ""
 """In place of a school: a notice for all."""
-MANAGERS = frozenset({"school_admin", "school_manager"})
-"""Roles that see what is for managers alone."""
+INVITED = "person.invited"
+"""The kind of notice whose mail has a link that opens something once: whoever sends it asks for the link's word."""
 INFO, SUCCESS, WARNING, DANGER = "info", "success", "warning", "danger"
 """Levels of a notice."""
 
@@ -150,3 +150,4 @@ class DueDelivery:
     text_en: str
     occurred_at: datetime
     managers_only: bool
+    object_id: str = ""

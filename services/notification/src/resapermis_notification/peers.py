@@ -25,6 +25,14 @@ class Addresses:
         )
         return answer.recipients
 
+    async def invitation_word(self, invitation_id: str) -> str:
+        """A fresh word that opens an invitation; Failure NOT_FOUND where it counts no more, others as `of_school`."""
+        request = iam_pb2.IssueInvitationWordRequest(invitation_id=invitation_id)
+        answer: iam_pb2.IssueInvitationWordResponse = await peers.ask(
+            self._accounts.IssueInvitationWord, request, timeout=PEER_SECONDS, principal=""
+        )
+        return answer.word
+
     async def of_candidate(self, candidate_id: str) -> mandate_pb2.GetContactResponse:
         """First name, address and language; Failure NOT_FOUND once erased, others when mandate does not answer."""
         request = mandate_pb2.GetContactRequest(candidate_id=candidate_id, purpose=PURPOSE)

@@ -2,7 +2,7 @@
 
 from resapermis.basket.v1.events_pb2 import ComplianceDrifted, GroupExpiring, LineChanged, ResultFound
 from resapermis.iam.v1 import iam_pb2_grpc
-from resapermis.iam.v1.events_pb2 import GrantEnded, GrantEnding
+from resapermis.iam.v1.events_pb2 import GrantEnded, GrantEnding, PersonInvited
 from resapermis.mandate.v1 import mandate_pb2_grpc
 from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.notification.v1 import notification_pb2_grpc
@@ -33,7 +33,7 @@ async def build(process: Process, settings: Settings) -> None:
     inbox = Inbox(process.outbox, process.now, new_id)
     process.consume("basket", inbox.handlers(LineChanged, GroupExpiring, ResultFound, ComplianceDrifted))
     process.consume("mandate", inbox.handlers(MandateChanged))
-    process.consume("auth-gateway", inbox.handlers(GrantEnded, GrantEnding))
+    process.consume("auth-gateway", inbox.handlers(GrantEnded, GrantEnding, PersonInvited))
     process.consume(
         "scheduling-rules",
         inbox.handlers(

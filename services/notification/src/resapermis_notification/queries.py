@@ -149,7 +149,7 @@ async def due_deliveries(tx: Tx, now: datetime, limit: int, audiences: Sequence[
             notices.c[name]
             for name in (
                 *("school_id", "kind", "facts", "candidate_id", "text_fr", "text_en", "occurred_at"),
-                "managers_only",
+                *("managers_only", "object_id"),
             )
         ),
     )

@@ -12,8 +12,9 @@ from resapermis_kit.errors import Code, Failure, malformed
 from resapermis_kit.rpc.auth import caller
 from resapermis_kit.rpc.fields import cut, page_limit, parse_id
 from resapermis_notification import queries
-from resapermis_notification.domain import MANAGERS, Reader
+from resapermis_notification.domain import Reader
 from resapermis_notification.wire import notice_message
+from resapermis_persons.roles import MANAGERS
 
 
 class NotificationServicer(notification_pb2_grpc.NotificationServiceServicer):

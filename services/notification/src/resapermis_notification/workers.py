@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis.basket.v1.events_pb2 import ComplianceDrifted, GroupExpiring, LineChanged, ResultFound
-from resapermis.iam.v1.events_pb2 import GrantEnded, GrantEnding
+from resapermis.iam.v1.events_pb2 import GrantEnded, GrantEnding, PersonInvited
 from resapermis.mandate.v1.events_pb2 import MandateChanged
 from resapermis.scheduling.v1.events_pb2 import (
     AuthorisationEnding,
@@ -29,7 +29,7 @@ from resapermis_kit.events.event import BatchHandler, Event
 from resapermis_kit.events.outbox import Outbox
 from resapermis_notification import events, queries
 from resapermis_notification.domain import Audience, NewDelivery, NewNotice, Notice
-from resapermis_notification.notices import grants, lines, mandates, school
+from resapermis_notification.notices import grants, lines, mandates, people, school
 
 Render = Callable[[Any, Event], Notice | None]
 """The notice of a payload and the event around it; None: nobody needs to read of it."""
@@ -52,6 +52,7 @@ RENDERED: Mapping[type[Message], Render] = {
     SearchMatched: _of_payload(school.search_matched),
     GrantEnded: _of_payload(grants.grant_ended),
     GrantEnding: _of_payload(grants.grant_ending),
+    PersonInvited: _of_payload(people.person_invited),
     AuthorisationEnding: lambda payload, event: school.authorisation_ending(payload, event.occurred_at),
 }
 """How each consumed type becomes a notice."""

@@ -5,6 +5,7 @@ import { Problem } from "./problem.ts";
 export const keys = {
   session: ["session"],
   ownSessions: ["own-sessions"],
+  people: ["people"],
   grants: ["grants"],
   slots: ["slots"],
   basket: ["basket"],

@@ -19,12 +19,13 @@ let onSignedInAgain: () => void = () => undefined;
  */
 export function adopt(session: Session): boolean {
   const before = signedIn;
-  if (before && (before.userId !== session.user.id || before.schoolId !== session.school.id)) {
+  const schoolId = session.school?.id ?? "";
+  if (before && (before.userId !== session.user.id || before.schoolId !== schoolId)) {
     onSignedOut();
     return false;
   }
-  signedIn = { userId: session.user.id, schoolId: session.school.id, csrfToken: session.csrfToken };
-  expectSession(true);
+  signedIn = { userId: session.user.id, schoolId, csrfToken: session.csrfToken };
+  expectSession(session.school !== null); // what a school's pages begin with is nothing for others
   if (before && before.csrfToken !== session.csrfToken) onSignedInAgain();
   return true;
 }
@@ -117,7 +118,7 @@ function problemOf(answer: Answer<unknown>): Problem | undefined {
 let renewing: Promise<boolean> | undefined;
 
 /** Reads the session anew, once for all acts that wait for it; false where it is none of this page's. */
-function renewed(): Promise<boolean> {
+export function renewed(): Promise<boolean> {
   renewing ??= sendOnce(() => rest.GET("/auth/session"))
     .then(({ answer }) => answer.data !== undefined && adopt(answer.data))
     .finally(() => {

@@ -744,6 +744,94 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List People
+         * @description List who was invited, newest first; that they were read stands in the journal.
+         */
+        get: operations["list_people"];
+        put?: never;
+        /**
+         * Invite Person
+         * @description Invite somebody: they are written to, and come in by the mail's link and a passkey within 72 hours.
+         */
+        post: operations["invite_person"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{person_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End Person
+         * @description Let somebody go for good: sessions end everywhere within a second, passkeys and open invitations are no more.
+         */
+        delete: operations["end_person"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{person_id}/invitation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Invite Person Again
+         * @description Send a new invitation; the links before open nothing any more.
+         */
+        post: operations["invite_person_again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{person_id}/suspension": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Suspend Person
+         * @description Suspend somebody: their sessions end everywhere within a second, and they cannot sign in.
+         */
+        post: operations["suspend_person"];
+        /**
+         * Resume Person
+         * @description Let somebody who was suspended sign in again.
+         */
+        delete: operations["resume_person"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/restrictions/{restriction_id}/waiver": {
         parameters: {
             query?: never;
@@ -1166,6 +1254,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/first-administrator/begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin First Administrator
+         * @description Ask for the passkey of the platform's first administrator; NOT_FOUND where the code does not count, or there is one.
+         */
+        post: operations["begin_first_administrator"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/first-administrator/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finish First Administrator
+         * @description Make who has code and passkey the platform's administrator, and open their first session.
+         */
+        post: operations["finish_first_administrator"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/invitation/begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin Invitation
+         * @description Show whom an invitation is for, and ask for a new passkey; NOT_FOUND once it was used, ran out or was withdrawn.
+         */
+        post: operations["begin_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/invitation/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finish Invitation
+         * @description Use the invitation up: keep the passkey, and open the first session.
+         */
+        post: operations["finish_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/login": {
         parameters: {
             query?: never;
@@ -1200,6 +1368,46 @@ export interface paths {
          * @description End the session here, at once, and its tokens at RdvPermis; then the browser goes to `redirect`.
          */
         post: operations["logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/passkey/begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin Passkey Sign In
+         * @description Ask for any passkey that the person has here; the challenge is this browser's, for five minutes.
+         */
+        post: operations["begin_passkey_sign_in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/passkey/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finish Passkey Sign In
+         * @description Open a session for the person whose passkey signed the challenge.
+         */
+        post: operations["finish_passkey_sign_in"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1307,6 +1515,42 @@ export interface components {
         AddedUnavailabilityView: {
             metLineIds: string[];
             unavailability: components["schemas"]["UnavailabilityView"];
+        };
+        /**
+         * Assertion
+         * @description AuthenticationResponseJSON: what `navigator.credentials.get` answers.
+         */
+        Assertion: {
+            /** @description base64url, without padding. */
+            id: string;
+            /** @description base64url, without padding. */
+            rawId: string;
+            response: components["schemas"]["AssertionResponse"];
+            /** @constant */
+            type: "public-key";
+        };
+        /**
+         * AssertionResponse
+         * @description AuthenticatorAssertionResponseJSON.
+         */
+        AssertionResponse: {
+            /** @description base64url, without padding. */
+            authenticatorData: string;
+            /** @description base64url, without padding. */
+            clientDataJSON: string;
+            /** @description base64url, without padding. */
+            signature: string;
+            userHandle?: string | null;
+        };
+        /**
+         * AttestationResponse
+         * @description AuthenticatorAttestationResponseJSON, of which no more is read.
+         */
+        AttestationResponse: {
+            /** @description base64url, without padding. */
+            attestationObject: string;
+            /** @description base64url, without padding. */
+            clientDataJSON: string;
         };
         /**
          * BackgroundWorkView
@@ -1565,6 +1809,37 @@ export interface components {
             address: string;
         };
         /**
+         * FirstAdministrator
+         * @description Who becomes the platform's first administrator, with the code that the operator's terminal printed.
+         */
+        FirstAdministrator: {
+            /** @description Of the operator's terminal. */
+            code: string;
+            displayName: string;
+            email: string;
+            /**
+             * @default fr
+             * @enum {string}
+             */
+            locale: "fr" | "en";
+        };
+        /**
+         * FirstAdministratorAnswer
+         * @description The same with the new passkey.
+         */
+        FirstAdministratorAnswer: {
+            /** @description Of the operator's terminal. */
+            code: string;
+            credential: components["schemas"]["NewPasskey"];
+            displayName: string;
+            email: string;
+            /**
+             * @default fr
+             * @enum {string}
+             */
+            locale: "fr" | "en";
+        };
+        /**
          * FteView
          * @description Full-time trainers computed from the hours of three months.
          */
@@ -1682,6 +1957,38 @@ export interface components {
             needsConfirmation: boolean;
             /** @description Set while `needsConfirmation`. */
             wouldKeep: number;
+        };
+        /**
+         * InvitationAnswer
+         * @description The same with the new passkey.
+         */
+        InvitationAnswer: {
+            credential: components["schemas"]["NewPasskey"];
+            /** @description Of the link in an invitation's mail. */
+            token: string;
+        };
+        /**
+         * InvitationView
+         * @description Whom an invitation is for, what they are invited to be, and what their authenticator is asked.
+         */
+        InvitationView: {
+            displayName: string;
+            /** Format: date-time */
+            endsAt: string;
+            publicKey: {
+                [key: string]: unknown;
+            };
+            /** @enum {string} */
+            role: "auditor" | "candidate" | "dpo" | "platform_admin" | "security_officer" | "supervisor";
+            scope: string[];
+        };
+        /**
+         * InvitationWord
+         * @description The word of an invitation: it stands behind `#` in the link, so that no server and no log ever gets it in an address.
+         */
+        InvitationWord: {
+            /** @description Of the link in an invitation's mail. */
+            token: string;
         };
         /**
          * Item
@@ -1864,6 +2171,19 @@ export interface components {
             gearbox?: ("manual" | "automatic") | null;
         };
         /**
+         * NewPasskey
+         * @description RegistrationResponseJSON: what `navigator.credentials.create` answers.
+         */
+        NewPasskey: {
+            /** @description base64url, without padding. */
+            id: string;
+            /** @description base64url, without padding. */
+            rawId: string;
+            response: components["schemas"]["AttestationResponse"];
+            /** @constant */
+            type: "public-key";
+        };
+        /**
          * NewSavedSearch
          * @description A search to keep under a label; with `alert`, slots that come to match are notified.
          */
@@ -1967,6 +2287,66 @@ export interface components {
             state: "in_force" | "to_come" | "awaiting_approval";
             validFrom: string | null;
             value: string;
+        };
+        /**
+         * PasskeyOptionsView
+         * @description What `navigator.credentials` is asked: `publicKey` in the JSON of WebAuthn level 3 (PublicKeyCredential.parse…OptionsFromJSON).
+         */
+        PasskeyOptionsView: {
+            publicKey: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * PasskeySignIn
+         * @description A signed challenge.
+         */
+        PasskeySignIn: {
+            credential: components["schemas"]["Assertion"];
+        };
+        /**
+         * PersonInvitation
+         * @description Who is to be invited, and as what. `scope`: departments of a supervisor, who has one at least; others have none.
+         */
+        PersonInvitation: {
+            displayName: string;
+            email: string;
+            /**
+             * @default fr
+             * @enum {string}
+             */
+            locale: "fr" | "en";
+            /** @enum {string} */
+            role: "auditor" | "candidate" | "dpo" | "platform_admin" | "security_officer" | "supervisor";
+            scope?: string[];
+        };
+        /**
+         * PersonPage
+         * @description People, newest first.
+         */
+        PersonPage: {
+            items: components["schemas"]["PersonView"][];
+            nextCursor: string | null;
+            /** Format: date-time */
+            serverTime: string;
+        };
+        /**
+         * PersonView
+         * @description A person who is not an employee; without their address, which no list shows. `self`: who asks.
+         */
+        PersonView: {
+            displayName: string;
+            id: string;
+            invitationEndsAt: string | null;
+            /** Format: date-time */
+            invitedAt: string;
+            own: boolean;
+            /** @enum {string} */
+            role: "auditor" | "candidate" | "dpo" | "platform_admin" | "security_officer" | "supervisor";
+            scope: string[];
+            signedInAt: string | null;
+            /** @enum {string} */
+            state: "invited" | "active" | "suspended" | "left";
         };
         /**
          * PolledDayView
@@ -2234,14 +2614,15 @@ export interface components {
         };
         /**
          * SessionView
-         * @description A session; `expiresAt` is when it ends unless used.
+         * @description A session; `expiresAt` is when it ends unless used. `school`: null for who is not an employee; `scope`: their departments.
          */
         SessionView: {
             csrfToken: string;
             /** Format: date-time */
             expiresAt: string;
             roles: string[];
-            school: components["schemas"]["SchoolView"];
+            school: components["schemas"]["SchoolView"] | null;
+            scope: string[];
             /** Format: date-time */
             serverTime: string;
             user: components["schemas"]["UserView"];
@@ -4975,6 +5356,317 @@ export interface operations {
             504: components["responses"]["Refusal"];
         };
     };
+    list_people: {
+        parameters: {
+            query?: {
+                /** @description `nextCursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonPage"];
+                };
+            };
+            400: components["responses"]["Refusal"];
+            401: components["responses"]["Refusal"];
+            403: components["responses"]["Refusal"];
+            408: components["responses"]["Refusal"];
+            413: components["responses"]["Refusal"];
+            414: components["responses"]["Refusal"];
+            422: components["responses"]["Refusal"];
+            /** @description Too many requests: when to come again, and why. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            431: components["responses"]["Refusal"];
+            500: components["responses"]["Refusal"];
+            503: components["responses"]["Refusal"];
+        };
+    };
+    invite_person: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description One for each human act, the same for its repeats: the act is done once. */
+                "Idempotency-Key": string;
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PersonInvitation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonView"];
+                };
+            };
+            400: components["responses"]["Refusal"];
+            401: components["responses"]["Refusal"];
+            403: components["responses"]["Refusal"];
+            408: components["responses"]["Refusal"];
+            413: components["responses"]["Refusal"];
+            414: components["responses"]["Refusal"];
+            415: components["responses"]["Refusal"];
+            422: components["responses"]["Refusal"];
+            /** @description Too many requests: when to come again, and why. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            431: components["responses"]["Refusal"];
+            500: components["responses"]["Refusal"];
+            503: components["responses"]["Refusal"];
+        };
+    };
+    end_person: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path: {
+                person_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonView"];
+                };
+            };
+            400: components["responses"]["Refusal"];
+            401: components["responses"]["Refusal"];
+            403: components["responses"]["Refusal"];
+            404: components["responses"]["Refusal"];
+            408: components["responses"]["Refusal"];
+            409: components["responses"]["Refusal"];
+            413: components["responses"]["Refusal"];
+            414: components["responses"]["Refusal"];
+            415: components["responses"]["Refusal"];
+            422: components["responses"]["Refusal"];
+            /** @description Too many requests: when to come again, and why. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            431: components["responses"]["Refusal"];
+            500: components["responses"]["Refusal"];
+            503: components["responses"]["Refusal"];
+        };
+    };
+    invite_person_again: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path: {
+                person_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonView"];
+                };
+            };
+            400: components["responses"]["Refusal"];
+            401: components["responses"]["Refusal"];
+            403: components["responses"]["Refusal"];
+            404: components["responses"]["Refusal"];
+            408: components["responses"]["Refusal"];
+            409: components["responses"]["Refusal"];
+            413: components["responses"]["Refusal"];
+            414: components["responses"]["Refusal"];
+            415: components["responses"]["Refusal"];
+            422: components["responses"]["Refusal"];
+            /** @description Too many requests: when to come again, and why. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            431: components["responses"]["Refusal"];
+            500: components["responses"]["Refusal"];
+            503: components["responses"]["Refusal"];
+        };
+    };
+    suspend_person: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path: {
+                person_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonView"];
+                };
+            };
+            400: components["responses"]["Refusal"];
+            401: components["responses"]["Refusal"];
+            403: components["responses"]["Refusal"];
+            404: components["responses"]["Refusal"];
+            408: components["responses"]["Refusal"];
+            409: components["responses"]["Refusal"];
+            413: components["responses"]["Refusal"];
+            414: components["responses"]["Refusal"];
+            415: components["responses"]["Refusal"];
+            422: components["responses"]["Refusal"];
+            /** @description Too many requests: when to come again, and why. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            431: components["responses"]["Refusal"];
+            500: components["responses"]["Refusal"];
+            503: components["responses"]["Refusal"];
+        };
+    };
+    resume_person: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `csrfToken` of GET /auth/session. */
+                "X-CSRF-Token": string;
+            };
+            path: {
+                person_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonView"];
+                };
+            };
+            400: components["responses"]["Refusal"];
+            401: components["responses"]["Refusal"];
+            403: components["responses"]["Refusal"];
+            404: components["responses"]["Refusal"];
+            408: components["responses"]["Refusal"];
+            409: components["responses"]["Refusal"];
+            413: components["responses"]["Refusal"];
+            414: components["responses"]["Refusal"];
+            415: components["responses"]["Refusal"];
+            422: components["responses"]["Refusal"];
+            /** @description Too many requests: when to come again, and why. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            431: components["responses"]["Refusal"];
+            500: components["responses"]["Refusal"];
+            503: components["responses"]["Refusal"];
+        };
+    };
     propose_waiver: {
         parameters: {
             query?: never;
@@ -6323,6 +7015,200 @@ export interface operations {
             504: components["responses"]["Refusal"];
         };
     };
+    begin_first_administrator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FirstAdministrator"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOptionsView"];
+                };
+            };
+            400: components["responses"]["Refusal"];
+            403: components["responses"]["Refusal"];
+            404: components["responses"]["Refusal"];
+            408: components["responses"]["Refusal"];
+            413: components["responses"]["Refusal"];
+            414: components["responses"]["Refusal"];
+            415: components["responses"]["Refusal"];
+            422: components["responses"]["Refusal"];
+            /** @description Too many requests: when to come again, and why. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            431: components["responses"]["Refusal"];
+            500: components["responses"]["Refusal"];
+            503: components["responses"]["Refusal"];
+        };
+    };
+    finish_first_administrator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FirstAdministratorAnswer"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refusal"];
+            401: components["responses"]["Refusal"];
+            403: components["responses"]["Refusal"];
+            404: components["responses"]["Refusal"];
+            408: components["responses"]["Refusal"];
+            413: components["responses"]["Refusal"];
+            414: components["responses"]["Refusal"];
+            415: components["responses"]["Refusal"];
+            422: components["responses"]["Refusal"];
+            /** @description Too many requests: when to come again, and why. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            431: components["responses"]["Refusal"];
+            500: components["responses"]["Refusal"];
+            503: components["responses"]["Refusal"];
+        };
+    };
+    begin_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InvitationWord"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationView"];
+                };
+            };
+            400: components["responses"]["Refusal"];
+            403: components["responses"]["Refusal"];
+            404: components["responses"]["Refusal"];
+            408: components["responses"]["Refusal"];
+            413: components["responses"]["Refusal"];
+            414: components["responses"]["Refusal"];
+            415: components["responses"]["Refusal"];
+            422: components["responses"]["Refusal"];
+            /** @description Too many requests: when to come again, and why. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            431: components["responses"]["Refusal"];
+            500: components["responses"]["Refusal"];
+            503: components["responses"]["Refusal"];
+        };
+    };
+    finish_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InvitationAnswer"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refusal"];
+            401: components["responses"]["Refusal"];
+            403: components["responses"]["Refusal"];
+            404: components["responses"]["Refusal"];
+            408: components["responses"]["Refusal"];
+            413: components["responses"]["Refusal"];
+            414: components["responses"]["Refusal"];
+            415: components["responses"]["Refusal"];
+            422: components["responses"]["Refusal"];
+            /** @description Too many requests: when to come again, and why. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            431: components["responses"]["Refusal"];
+            500: components["responses"]["Refusal"];
+            503: components["responses"]["Refusal"];
+        };
+    };
     login: {
         parameters: {
             query?: {
@@ -6397,6 +7283,96 @@ export interface operations {
             413: components["responses"]["Refusal"];
             414: components["responses"]["Refusal"];
             415: components["responses"]["Refusal"];
+            431: components["responses"]["Refusal"];
+            500: components["responses"]["Refusal"];
+            503: components["responses"]["Refusal"];
+        };
+    };
+    begin_passkey_sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOptionsView"];
+                };
+            };
+            400: components["responses"]["Refusal"];
+            403: components["responses"]["Refusal"];
+            408: components["responses"]["Refusal"];
+            413: components["responses"]["Refusal"];
+            414: components["responses"]["Refusal"];
+            415: components["responses"]["Refusal"];
+            /** @description Too many requests: when to come again, and why. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            431: components["responses"]["Refusal"];
+            500: components["responses"]["Refusal"];
+            503: components["responses"]["Refusal"];
+        };
+    };
+    finish_passkey_sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeySignIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refusal"];
+            401: components["responses"]["Refusal"];
+            403: components["responses"]["Refusal"];
+            408: components["responses"]["Refusal"];
+            413: components["responses"]["Refusal"];
+            414: components["responses"]["Refusal"];
+            415: components["responses"]["Refusal"];
+            422: components["responses"]["Refusal"];
+            /** @description Too many requests: when to come again, and why. */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             431: components["responses"]["Refusal"];
             500: components["responses"]["Refusal"];
             503: components["responses"]["Refusal"];

@@ -8,6 +8,12 @@ type Schemas = components["schemas"];
 type Narrow<T, N> = Omit<T, keyof N> & N;
 
 export type Session = Schemas["SessionView"];
+/** Of a school's employee. */
+export type SchoolSession = Narrow<Session, { school: NonNullable<Session["school"]> }>;
+/** Somebody who is not an RdvPermis employee. */
+export type Person = Schemas["PersonView"];
+export type PersonInvitation = Schemas["PersonInvitation"];
+export type PersonRole = PersonInvitation["role"];
 export type OwnSession = Schemas["OwnSessionView"];
 export type OwnSessionPage = Schemas["OwnSessionPage"];
 /** One's own grant for background work; `ended`: the last one, while there is none. */

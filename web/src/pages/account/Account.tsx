@@ -9,12 +9,13 @@ import { useEffect, useRef, useState } from "react";
 import { endOwnSession, ownSessionsQuery } from "../../api/account.ts";
 import { keys } from "../../api/contract/cache.ts";
 import type { OwnSession } from "../../api/contract/types.ts";
-import { useSession } from "../../api/session.ts";
+import { useAnySession } from "../../api/session.ts";
 import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
 import { StatusMark } from "../../components/StatusMark.tsx";
 import { toast } from "../../live/toast.ts";
+import { roleName } from "../../rules/people.ts";
 import { instantShort } from "../../time/format.ts";
 import { BackgroundWork } from "./BackgroundWork.tsx";
 import { deviceName } from "./device.ts";
@@ -24,7 +25,7 @@ import "./account.css";
 const route = getRouteApi("/compte");
 
 export function Account() {
-  const session = useSession();
+  const session = useAnySession();
   const query = useQuery(ownSessionsQuery);
   const [ending, setEnding] = useState<OwnSession>();
   const { grant } = route.useSearch();
@@ -38,9 +39,9 @@ export function Account() {
     <div className="rp-stack">
       <PageTitle>{t`Mon compte`}</PageTitle>
       <p>
-        {session.user.displayName}, {session.school.name}
+        {session.user.displayName}, {session.school?.name ?? session.roles.map(roleName).join(", ")}
       </p>
-      <BackgroundWork outcome={outcome} />
+      {session.school ? <BackgroundWork outcome={outcome} /> : null}
       <section className="rp-stack rp-stack--tight" aria-labelledby="mes-sessions">
         <h2 id="mes-sessions">{t`Mes sessions`}</h2>
         <p className="rp-muted">{t`Là où vous êtes connecté. Une session que vous ne reconnaissez pas ? Mettez-y fin et prévenez votre responsable.`}</p>

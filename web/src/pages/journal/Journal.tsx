@@ -7,7 +7,7 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { useState } from "react";
 import type { AuditRecord } from "../../api/contract/types.ts";
 import { auditQuery, checkpointQuery } from "../../api/journal.ts";
-import { useSession } from "../../api/session.ts";
+import { useAnySession } from "../../api/session.ts";
 import { parseCheckpoint, toHex } from "../../audit/merkle.ts";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
@@ -21,9 +21,9 @@ const route = getRouteApi("/journal");
 export function Journal() {
   const { objet, acte, journal } = route.useSearch();
   const navigate = route.useNavigate();
-  const { roles } = useSession();
+  const { roles, school } = useAnySession();
   const watches = roles.includes("security_officer") || roles.includes("auditor");
-  const security = watches && journal === "securite";
+  const security = watches && (journal === "securite" || school === null);
   const query = useInfiniteQuery(
     auditQuery({
       ...(objet ? { objectId: objet } : {}),
@@ -38,7 +38,9 @@ export function Journal() {
     <div className="rp-stack">
       <PageTitle>{t`Journal`}</PageTitle>
       <p className="rp-muted">
-        {t`Chaque acte de votre école, dans un journal qui ne se réécrit pas. La preuve se recalcule dans votre navigateur.`}
+        {school
+          ? t`Chaque acte de votre école, dans un journal qui ne se réécrit pas. La preuve se recalcule dans votre navigateur.`
+          : t`Ce qui touche à la sécurité de la plateforme, dans un journal qui ne se réécrit pas. La preuve se recalcule dans votre navigateur.`}
       </p>
       {note ? (
         <section className="rp-card" aria-label={t`Dernier point de contrôle`}>
@@ -51,7 +53,7 @@ export function Journal() {
           </dl>
         </section>
       ) : null}
-      {watches ? (
+      {watches && school ? (
         <NativeSelect
           className="rp-narrow"
           label={t`Journal lu`}
@@ -93,9 +95,11 @@ export function Journal() {
           const records = data.pages.flatMap((page) => page.items);
           if (records.length === 0) {
             return (
-              <Empty
-                title={t`Journal vide`}
-              >{t`Le premier acte de votre école, connexion comprise, s'inscrit ici.`}</Empty>
+              <Empty title={t`Journal vide`}>
+                {school
+                  ? t`Le premier acte de votre école, connexion comprise, s'inscrit ici.`
+                  : t`Le premier acte de ce genre s'inscrit ici.`}
+              </Empty>
             );
           }
           return (
@@ -147,7 +151,7 @@ function actorText(record: AuditRecord, reader: string): string {
 }
 
 function Row({ record, security, onProve }: { record: AuditRecord; security: boolean; onProve: () => void }) {
-  const session = useSession();
+  const session = useAnySession();
   const text = actionText(record.action);
   const detail = detailText(record, security);
   return (

@@ -39,6 +39,8 @@ export function causeText(cause: string): string {
     expired: () => t`durée maximale atteinte`,
     suspicious: () => t`usage suspect`,
     provider: () => t`déconnexion chez RdvPermis`,
+    suspended: () => t`accès suspendu par un administrateur de la plateforme`,
+    left: () => t`accès terminé par un administrateur de la plateforme`,
     no_school: () => t`RdvPermis n'indique aucune école`,
     grant: () => t`accès à RdvPermis terminé`,
     other_school: () => t`connexion pour une autre école`,

@@ -156,7 +156,7 @@ function ours(reason: Reason): string | undefined {
     case "RECONNECT_NEEDED":
       return t`RdvPermis demande de vous reconnecter. Votre travail est gardé.`;
     case "STEP_UP_NEEDED":
-      return t`Cet acte demande de confirmer votre identité chez RdvPermis. Ce que vous avez écrit est gardé.`;
+      return t`Cet acte demande de confirmer votre identité. Ce que vous avez écrit est gardé.`;
     case "FORBIDDEN":
       return t`Votre rôle ne le permet pas. Demandez-le à votre responsable.`;
     case "CSRF":

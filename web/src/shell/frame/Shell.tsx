@@ -20,20 +20,20 @@ import {
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, lazyRouteComponent, Outlet, useRouterState } from "@tanstack/react-router";
 import { type ComponentType, useEffect, useState } from "react";
-import type { Session } from "../../api/contract/types.ts";
+import type { SchoolSession } from "../../api/contract/types.ts";
 import { unreadQuery } from "../../api/notices.ts";
-import { signOut } from "../../api/session.ts";
 import { Later } from "../../components/Later.tsx";
 import { announced } from "../../live/announce.ts";
 import { forgetOthers } from "../../live/draft.ts";
-import { leaveEverywhere, startFeed } from "../../live/feed.ts";
+import { startFeed } from "../../live/feed.ts";
 import { useStore } from "../../live/store.ts";
-import { dropToast, toasts } from "../../live/toast.ts";
 import { Brand } from "../brand/Brand.tsx";
 import { LanguageSwitch } from "../brand/LanguageSwitch.tsx";
 import { useKeys } from "../keys/shortcuts.ts";
 import { Banners, useStale } from "./Banners.tsx";
 import { BasketDeadline } from "./BasketDeadline.tsx";
+import { useSignOut } from "./leave.ts";
+import { Toasts } from "./Toasts.tsx";
 
 const Dialog = lazyRouteComponent(() => import("../../components/Dialog.tsx"), "Dialog");
 const KeysHelp = lazyRouteComponent(() => import("../keys/KeysHelp.tsx"), "KeysHelp");
@@ -97,24 +97,7 @@ function MessagesLink({ className }: { className: string }) {
   );
 }
 
-/** Choices and wishes live until one signs out by hand; a session that merely ended keeps them. */
-function useSignOut(): () => void {
-  const client = useQueryClient();
-  return () => {
-    sessionStorage.clear();
-    signOut()
-      .finally(leaveEverywhere)
-      .then(
-        (answer) => {
-          client.clear();
-          window.location.assign(answer?.redirect ?? "/");
-        },
-        () => window.location.assign("/"),
-      );
-  };
-}
-
-export function Shell({ session }: { session: Session }) {
+export function Shell({ session }: { session: SchoolSession }) {
   const client = useQueryClient();
   const path = useRouterState({ select: (state) => state.location.pathname });
   const [more, setMore] = useState(false);
@@ -216,30 +199,5 @@ export function Shell({ session }: { session: Session }) {
       </div>
       <Toasts />
     </>
-  );
-}
-
-function Toasts() {
-  const shown = useStore(toasts);
-  if (shown.length === 0) return null;
-  return (
-    <section className="rp-toasts" aria-label={t`Échos`}>
-      {shown.map(({ id, text, undo }) => (
-        <div key={id} className="rp-toast">
-          <span>{text}</span>
-          {undo ? (
-            <UnstyledButton
-              className="rp-tool"
-              onClick={() => {
-                undo();
-                dropToast(id);
-              }}
-            >
-              {t`Défaire`}
-            </UnstyledButton>
-          ) : null}
-        </div>
-      ))}
-    </section>
   );
 }

@@ -11,6 +11,7 @@ import { followTabs } from "../../live/feed.ts";
 import { toasts } from "../../live/toast.ts";
 import { Brand } from "../brand/Brand.tsx";
 import { LanguageSwitch } from "../brand/LanguageSwitch.tsx";
+import { PasskeyEntrance } from "./PasskeyEntrance.tsx";
 
 export function Ended() {
   const client = useQueryClient();
@@ -48,6 +49,7 @@ export function Ended() {
             {t`Se reconnecter`}
           </Button>
         </div>
+        <PasskeyEntrance returnTo={here} />
       </main>
       <footer>{t`Service privé, distinct de RdvPermis.`}</footer>
     </div>

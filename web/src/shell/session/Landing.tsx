@@ -7,6 +7,7 @@ import { useRouterState } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { Brand } from "../brand/Brand.tsx";
 import { LanguageSwitch } from "../brand/LanguageSwitch.tsx";
+import { PasskeyEntrance } from "./PasskeyEntrance.tsx";
 
 export function Landing() {
   const here = useRouterState({ select: (state) => state.location.href });
@@ -32,6 +33,7 @@ export function Landing() {
             {t`Se connecter avec RdvPermis`}
           </Button>
         </div>
+        <PasskeyEntrance returnTo={here} />
         <ol>
           <li>
             <IconCalendarSearch size={24} aria-hidden />

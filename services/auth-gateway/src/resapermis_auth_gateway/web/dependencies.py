@@ -25,6 +25,7 @@ from resapermis.scheduling.v1.scheduling_pb2_grpc import SchedulingServiceStub
 from resapermis.scheduling.v1.school_pb2_grpc import SchoolServiceStub
 from resapermis_auth_gateway.profile import Profiles
 from resapermis_auth_gateway.settings import SERVICE
+from resapermis_auth_gateway.web.administration import Administration
 from resapermis_auth_gateway.web.feed.live import Live
 from resapermis_auth_gateway.web.feed.stream import Feed, Viewer
 from resapermis_auth_gateway.web.security.concurrency import Concurrency
@@ -33,6 +34,8 @@ from resapermis_auth_gateway.web.settings import WebSettings
 from resapermis_auth_gateway.web.sign_in.attempts import Attempts
 from resapermis_auth_gateway.web.sign_in.flow import SignIn
 from resapermis_auth_gateway.web.sign_in.grant import Grants
+from resapermis_auth_gateway.web.sign_in.passkey.challenges import Passkeys
+from resapermis_auth_gateway.web.sign_in.passkey.entrance import Entrance
 from resapermis_auth_gateway.web.sign_in.provider_logout import ProviderLogout
 from resapermis_auth_gateway.web.sign_in.queries import Session, sessions_of_cookies
 from resapermis_auth_gateway.web.sign_in.sessions import Sessions
@@ -108,6 +111,9 @@ class Dependencies:
     sign_in: SignIn
     grants: Grants
     provider_logout: ProviderLogout
+    passkeys: Passkeys
+    entrance: Entrance
+    administration: Administration
     live: Live
     feed: Feed
     rates: Rates
@@ -141,6 +147,7 @@ def assemble(
     of_cookie = Batcher(partial(sessions_of_cookies, engine))
     sessions = Sessions(settings, engine, of_cookie, outbox, denials.add, live.end, now)
     attempts = Attempts(engine, vault, now)
+    passkeys = Passkeys(settings, engine, now)
     grants = Grants(settings, engine, outbox, peers.provider, sessions, attempts, authorizer.allows, now)
     return Dependencies(
         settings=settings,
@@ -155,6 +162,9 @@ def assemble(
         ),
         grants=grants,
         provider_logout=ProviderLogout(settings.oidc_issuer, engine, peers.provider, sessions, now),
+        passkeys=passkeys,
+        entrance=Entrance(settings, engine, outbox, profiles, sessions, passkeys, now),
+        administration=Administration(engine, outbox, profiles, sessions, now),
         live=live,
         feed=Feed(live, peers.notification, signer, sessions.is_live, now, settings.tick_seconds, open_feeds),
         under_way=Concurrency(
@@ -192,11 +202,11 @@ class Visitor:
 
     @cached_property
     def principal(self) -> Principal:
-        """The person as peers get them: ids of account, session and school, roles, and the network they come from."""
+        """The person as peers get them: ids of account, session and school ("" for who works at none), roles, and the network they come from."""
         return Principal(
             account_id=str(self.session.account_id),
             session_id=str(self.session.id),
-            school_id=self.session.school_id,
+            school_id=self.session.of_school,
             roles=self.session.roles,
             place=self.place,
         )
@@ -273,7 +283,7 @@ async def visitor(request: Request) -> Visitor:
 
 
 def require_recent_proof(who: Visitor) -> None:
-    """STEP_UP_NEEDED, recorded, unless the person proved lately at the provider who they are (`step_up_seconds`)."""
+    """STEP_UP_NEEDED, recorded, unless the person proved lately who they are, at the provider or by a passkey (`step_up_seconds`)."""
     proved, lasts = who.session.authenticated_at, timedelta(seconds=who.dependencies.settings.step_up_seconds)
     if proved is None or now_of(who) - proved > lasts:
         raise Failure(Code.CODE_STEP_UP_NEEDED, "proved who they are too long ago", denied="step_up")

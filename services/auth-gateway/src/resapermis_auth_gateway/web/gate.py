@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resapermis_auth_gateway.web.dependencies import Dependencies, Visitor, no_session
-from resapermis_auth_gateway.web.route_table import PATTERN_OF, PROBES, pattern_of, patterns_of
+from resapermis_auth_gateway.web.route_table import ENTRANCE, PATTERN_OF, PROBES, pattern_of, patterns_of
 from resapermis_auth_gateway.web.security import body
 from resapermis_auth_gateway.web.security.address import counted_as, place_of
 from resapermis_auth_gateway.web.security.headers import DEFAULTS, REPORTS, security_headers
@@ -185,12 +185,8 @@ class Gate:
         _refuse_doubles(scope)
         await self._count_address(scope, told)
         rates = self._dependencies.rates
-        if path == REPORTS and method == "POST":
-            rates.spend("report", counted_as(scope), told)
-            return await body.admit(scope, receive, body.REPORT)
-        if path == PROVIDER_LOGOUT and method == "POST":
-            rates.spend("provider", counted_as(scope), told)
-            return await body.admit(scope, receive, body.FORM)
+        if (accepted := await self._unsigned(scope, told)) is not None:
+            return await body.admit(scope, receive, accepted)
         if not path.startswith(("/api/", "/auth/")) or path in OPEN:
             return receive
         _check_site(scope, self._dependencies.settings.public_origin)
@@ -206,6 +202,23 @@ class Gate:
         if path != SIGN_OUT:
             rates.spend("write", str(visitor.session.account_id), told)
         return await self._admit_body(scope, receive)
+
+    async def _unsigned(self, scope: Scope, told: Headers) -> body.Accepted | None:
+        """What may be sent without anybody's session, counted for its address; None of all else."""
+        path, rates = scope["path"], self._dependencies.rates
+        if scope["method"] != "POST":
+            return None
+        if path == REPORTS:
+            rates.spend("report", counted_as(scope), told)
+            return body.REPORT
+        if path == PROVIDER_LOGOUT:
+            rates.spend("provider", counted_as(scope), told)
+            return body.FORM
+        if path in ENTRANCE:
+            _check_site(scope, self._dependencies.settings.public_origin)
+            await rates.count("passkey", counted_as(scope), told)
+            return body.JSON
+        return None
 
     async def _admit_body(self, scope: Scope, receive: Receive) -> Receive:
         path, method = scope["path"], scope["method"]

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
-from resapermis_auth_gateway.web.route_table import API, PROBES, include_routes
+from resapermis_auth_gateway.web.route_table import API, ENTRANCE, PROBES, include_routes
 from resapermis_auth_gateway.web.wire.problem import MEDIA_TYPE, ProblemView
 
 VERSION = "1.0.0"
@@ -21,7 +21,7 @@ TOKEN = {
     "schema": {"type": "string"},
     "description": "`csrfToken` of GET /auth/session.",
 }
-OPEN = PROBES | {"/auth/login", "/auth/callback", "/auth/backchannel-logout", "/calendars/{token}.ics"}
+OPEN = PROBES | {"/auth/login", "/auth/callback", "/auth/backchannel-logout", "/calendars/{token}.ics"} | ENTRANCE
 SOME_REQUEST = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []}
 
 
@@ -42,6 +42,7 @@ ANSWERED_HERE = (
     "/auth/logout",
     "/auth/backchannel-logout",
     f"{API}/me/",
+    f"{API}/people",
     f"{API}/school/background-work",
 )
 """How paths begin for which no service is asked, or none whose refusal would be passed on."""
@@ -50,6 +51,18 @@ LEAVES = ("post", f"{API}/me/grant")
 READ_HERE = frozenset({"audit", "notifications", "candidates", "mandates", "session"})
 """What reads are about, by tag, for which nobody asks RdvPermis: nothing there can be in the way."""
 READ_HERE_TOO = frozenset({f"{API}/basket", f"{API}/bookings", f"{API}/bookings/results"})
+FINISH = frozenset(path for path in ENTRANCE if path.endswith("/finish"))
+BY_WORD = frozenset(path for path in ENTRANCE if not path.startswith("/auth/passkey/"))
+"""What an invitation's word or a code opens, or does not."""
+CHANGES_PEOPLE = frozenset(
+    {
+        ("post", f"{API}/people/{{person_id}}/invitation"),
+        ("post", f"{API}/people/{{person_id}}/suspension"),
+        ("delete", f"{API}/people/{{person_id}}/suspension"),
+        ("delete", f"{API}/people/{{person_id}}"),
+    }
+)
+"""What goes from some states of a person alone."""
 NOT_FOUND_TOO = frozenset({f"{API}/audit/checkpoint", f"{API}/notifications"})
 """Nothing has been recorded yet; the notice of a cursor has gone."""
 UNKNOWN = {"description": "It is not known yet what became of it; nothing need be repeated."}
@@ -170,15 +183,16 @@ def refusals(path: str, method: str, operation: dict[str, Any], schemas: dict[st
     may_name_others = asks and changes and _names_others(operation, schemas)
     may_be = {
         HTTPStatus.INTERNAL_SERVER_ERROR: True,
-        HTTPStatus.UNAUTHORIZED: closed or path == "/auth/callback",
-        HTTPStatus.FORBIDDEN: closed or path in {"/auth/login", "/auth/callback"},
+        HTTPStatus.UNAUTHORIZED: closed or path == "/auth/callback" or path in FINISH,
+        HTTPStatus.FORBIDDEN: closed or path in ENTRANCE | {"/auth/login", "/auth/callback"},
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: changes,
         HTTPStatus.UNPROCESSABLE_ENTITY: KEY in given
         or bool({"path", "query"} & set(given.values()))
-        or (closed and "requestBody" in operation),
-        HTTPStatus.NOT_FOUND: "path" in given.values() or path in NOT_FOUND_TOO or may_name_others,
+        or ((closed or path in ENTRANCE) and "requestBody" in operation),
+        HTTPStatus.NOT_FOUND: "path" in given.values() or path in NOT_FOUND_TOO | BY_WORD or may_name_others,
         HTTPStatus.GATEWAY_TIMEOUT: asks,
-        HTTPStatus.CONFLICT: asks and (changes or not _reads_here(path, operation)),
+        HTTPStatus.CONFLICT: (asks and (changes or not _reads_here(path, operation)))
+        or (method, path) in CHANGES_PEOPLE,
         HTTPStatus.PRECONDITION_FAILED: asks and KEY in given,
         HTTPStatus.ACCEPTED: asks and (KEY in given or method == "put"),
     }

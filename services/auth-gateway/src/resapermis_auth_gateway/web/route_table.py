@@ -21,11 +21,16 @@ from resapermis_auth_gateway.web.routes import (
     slots,
     watchlist,
 )
+from resapermis_auth_gateway.web.routes.people import entrance, persons
 
 API = "/api/v1"
 ENDLESS = f"{API}/notifications/stream"
 PROBES = frozenset({"/healthz", "/readyz"})
 """Asked every second by whoever runs us: neither traced nor limited."""
+ENTRANCE = frozenset(
+    f"/auth/{way}/{step}" for way in ("passkey", "invitation", "first-administrator") for step in ("begin", "finish")
+)
+"""Where somebody without a session changes something: from our own page alone, counted for each address."""
 ROUTERS = (
     (basket.router, API),
     (slots.router, API),
@@ -39,8 +44,10 @@ ROUTERS = (
     (audit.router, API),
     (auth.me, API),
     (candidates.restrictions, API),
+    (persons.router, API),
     (meta.router, ""),
     (auth.router, ""),
+    (entrance.router, ""),
     (availability.open_router, ""),
 )
 """Tried in this order, 3 µs each: what an opening waits for comes first."""

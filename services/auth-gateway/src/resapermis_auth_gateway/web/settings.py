@@ -78,7 +78,7 @@ class WebSettings(Settings):
     request_seconds: float = 8.0
     """Deadline of a request of a browser; peers get what is left."""
     sign_in_rate: str = "60/minute"
-    """Requests of /auth/login, and by themselves of /auth/callback, for each client address (limits' notation)."""
+    """Requests of /auth/login, and by themselves of /auth/callback and of the way in by a passkey, for each client address (limits' notation)."""
     read_rate: str = "1200/minute"
     """Reads of the API for each account; a page makes about ten, and more where others of the school change something."""
     write_rate: str = "120/minute"

@@ -5,6 +5,7 @@ a mail twice, with the same Message-ID.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
@@ -20,7 +21,7 @@ from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
 from resapermis_notification import events, queries
 from resapermis_notification.domain import (
-    MANAGERS,
+    INVITED,
     Audience,
     DeliveryOutcome,
     DueDelivery,
@@ -32,6 +33,7 @@ from resapermis_notification.mails.message import InvalidAddress, MailContent, S
 from resapermis_notification.mails.smtp import Connection, MailDeferred, MailRejected, MailServer, ServerUnavailable
 from resapermis_notification.notices.unreached import unreached
 from resapermis_notification.peers import Addresses
+from resapermis_persons.roles import MANAGERS
 
 BATCH = 50
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
@@ -169,8 +171,18 @@ class Deliveries:
             if not mine:
                 raise _RecipientGone("nobody")
             to = mine[0].email
+            if delivery.kind == INVITED:
+                content = replace(content, word=await self._word(delivery.object_id))
             mail = write(content, "school", to, mine[0].locale, self._sender, delivery.id)
         await connection.send(mail, self._sender.address, to)
+
+    async def _word(self, invitation_id: str) -> str:
+        try:
+            return await self._addresses.invitation_word(invitation_id)
+        except Failure as failure:
+            if failure.code == Code.CODE_NOT_FOUND:
+                raise _RecipientGone(failure.name) from None  # used, withdrawn, or over
+            raise
 
     async def _contact(self, candidate_id: str) -> mandate_pb2.GetContactResponse:
         try:
@@ -218,6 +230,8 @@ def _is_late(delivery: DueDelivery, now: datetime) -> bool:
     """A warning that a basket expires is of no use once it has; nor is a slot that matched a search an hour ago."""
     if delivery.kind == "search.matched":
         return now - delivery.occurred_at >= SEARCH_MAIL_LIFE
+    if delivery.kind == INVITED and "ends_at" in delivery.facts:
+        return now >= datetime.fromisoformat(delivery.facts["ends_at"])
     if delivery.kind != "basket.expiring" or "expires_at" not in delivery.facts:
         return False
     return now >= datetime.fromisoformat(delivery.facts["expires_at"])

@@ -5,7 +5,7 @@ No personal data in subjects; a candidate's first name stands in the body of the
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -42,6 +42,7 @@ _SCHOOL_SUBJECTS: dict[str, tuple[str, str]] = {
     "authorisation.ending": ("Une autorisation prend fin", "An authorisation ends"),
     "authorisation.ended": ("Une autorisation a pris fin", "An authorisation has ended"),
     "search.matched": ("Votre recherche a trouvé", "Your search found"),
+    "person.invited": ("Votre invitation à ResaPermis", "Your invitation to ResaPermis"),
     "grant.none_left": ("Le travail en arrière-plan attend", "Background work waits"),
     "grant.ended": ("Votre autorisation a pris fin", "Your grant has ended"),
     "grant.ending": ("Votre autorisation prend fin bientôt", "Your grant ends soon"),
@@ -118,6 +119,7 @@ _PAGES = {
     "search": "/creneaux",
     "authorisation": "/equipe",
     "grant": "/compte",
+    "person": "/invitation",
 }
 
 
@@ -135,6 +137,8 @@ class MailContent:
     text_fr: str
     text_en: str
     candidate_id: str = ""
+    word: str = field(default="", repr=False)
+    """A secret of the link: it stands behind "#", which browsers send nowhere."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +206,8 @@ def _link(content: MailContent, sender: Sender) -> str:
     page = _PAGES.get(subject, "")
     if subject == "mandate" and content.candidate_id:
         page = f"{page}/{quote(content.candidate_id, safe='')}"
-    return f"{sender.public_url.rstrip('/')}{page}" if sender.public_url else ""
+    secret = f"#{content.word}" if content.word else ""
+    return f"{sender.public_url.rstrip('/')}{page}{secret}" if sender.public_url else ""
 
 
 def _subject(content: MailContent, addressee: Addressee, *, english: bool) -> str:

@@ -1,6 +1,6 @@
 """A mail that reached nobody → a notice. Pure."""
 
-from resapermis_notification.domain import WARNING, Audience, DeliveryOutcome, DueDelivery, Notice
+from resapermis_notification.domain import INVITED, WARNING, Audience, DeliveryOutcome, DueDelivery, Notice
 from resapermis_notification.notices.phrases import slot_words
 
 INVALID, ABSENT = "address", "no address"
@@ -13,11 +13,11 @@ _UNDELIVERED = ("une journée d'essais n'a pas suffi", "a day of tries was not e
 def unreached(delivery: DueDelivery, outcome: DeliveryOutcome, problem: str) -> Notice | None:
     """The notice about a delivery that ended so; None where a mail arrived, or nobody was there to be written to.
 
-    None too where no address was ever given: who left it out knows.
+    None too where no address was ever given: who left it out knows; and for an invitation, whose reader has no inbox yet.
     That of a candidate's mail is for the school, which can correct the address and tell the candidate itself; that of an
     account's mail for this account alone.
     """
-    if outcome not in {DeliveryOutcome.REFUSED, DeliveryOutcome.DEAD} or problem == ABSENT:
+    if outcome not in {DeliveryOutcome.REFUSED, DeliveryOutcome.DEAD} or problem == ABSENT or delivery.kind == INVITED:
         return None
     why = _UNDELIVERED if outcome is DeliveryOutcome.DEAD else _INVALID if problem == INVALID else _REJECTED
     if delivery.audience is Audience.CANDIDATE:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eresapermis/iam/v1/events.proto\x12\x11resapermis.iam.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"K\n\x0eSessionStarted\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x11\n\tschool_id\x18\x03 \x01(\t\"X\n\x0cSessionEnded\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x11\n\tschool_id\x18\x03 \x01(\t\x12\r\n\x05\x63\x61use\x18\x04 \x01(\t\"r\n\nGrantGiven\x12\x10\n\x08grant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x11\n\tschool_id\x18\x03 \x01(\t\x12+\n\x07\x65nds_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"c\n\nGrantEnded\x12\x10\n\x08grant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x11\n\tschool_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0c\n\x04left\x18\x05 \x01(\x05\"s\n\x0bGrantEnding\x12\x10\n\x08grant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x11\n\tschool_id\x18\x03 \x01(\t\x12+\n\x07\x65nds_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eresapermis/iam/v1/events.proto\x12\x11resapermis.iam.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"K\n\x0eSessionStarted\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x11\n\tschool_id\x18\x03 \x01(\t\"X\n\x0cSessionEnded\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x11\n\tschool_id\x18\x03 \x01(\t\x12\r\n\x05\x63\x61use\x18\x04 \x01(\t\"\x88\x01\n\rPersonInvited\x12\x15\n\rinvitation_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x11\n\tschool_id\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12+\n\x07\x65nds_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"r\n\nGrantGiven\x12\x10\n\x08grant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x11\n\tschool_id\x18\x03 \x01(\t\x12+\n\x07\x65nds_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"c\n\nGrantEnded\x12\x10\n\x08grant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x11\n\tschool_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0c\n\x04left\x18\x05 \x01(\x05\"s\n\x0bGrantEnding\x12\x10\n\x08grant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x11\n\tschool_id\x18\x03 \x01(\t\x12+\n\x07\x65nds_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,10 +36,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SESSIONSTARTED']._serialized_end=161
   _globals['_SESSIONENDED']._serialized_start=163
   _globals['_SESSIONENDED']._serialized_end=251
-  _globals['_GRANTGIVEN']._serialized_start=253
-  _globals['_GRANTGIVEN']._serialized_end=367
-  _globals['_GRANTENDED']._serialized_start=369
-  _globals['_GRANTENDED']._serialized_end=468
-  _globals['_GRANTENDING']._serialized_start=470
-  _globals['_GRANTENDING']._serialized_end=585
+  _globals['_PERSONINVITED']._serialized_start=254
+  _globals['_PERSONINVITED']._serialized_end=390
+  _globals['_GRANTGIVEN']._serialized_start=392
+  _globals['_GRANTGIVEN']._serialized_end=506
+  _globals['_GRANTENDED']._serialized_start=508
+  _globals['_GRANTENDED']._serialized_end=607
+  _globals['_GRANTENDING']._serialized_start=609
+  _globals['_GRANTENDING']._serialized_end=724
 # @@protoc_insertion_point(module_scope)

@@ -19,7 +19,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class SessionStarted(_message.Message):
-    """A person signed in for a school."""
+    """A person signed in, for the school where they work."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -29,6 +29,7 @@ class SessionStarted(_message.Message):
     session_id: _builtins.str
     account_id: _builtins.str
     school_id: _builtins.str
+    """Empty for who works at none."""
     def __init__(
         self,
         *,
@@ -61,7 +62,7 @@ class SessionEnded(_message.Message):
     """"signed_out", "ended_elsewhere" (by its owner, from another of their sessions), "replaced" (somebody signed in in the same
     browser), "idle", "expired", "suspicious", "provider" (its owner signed out there), "no_school" (it never acted), "grant" (what it acted with at RdvPermis is over),
     "other_school" (its owner signed in for another one), "other_provider" (its owner signed in at a provider that settings no
-    longer name).
+    longer name), "suspended", "left" (an administrator of the platform suspended its owner, or let them go).
     """
     def __init__(
         self,
@@ -78,6 +79,42 @@ class SessionEnded(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SessionEnded: _TypeAlias = SessionEnded  # noqa: Y015
+
+@_typing.final
+class PersonInvited(_message.Message):
+    """Somebody who is not an RdvPermis employee was invited: they are written to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVITATION_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    SCHOOL_ID_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    ENDS_AT_FIELD_NUMBER: _builtins.int
+    invitation_id: _builtins.str
+    account_id: _builtins.str
+    school_id: _builtins.str
+    """In place of a school: a word of this account's alone, with which IamService.ListRecipients answers where to write."""
+    role: _builtins.str
+    """"supervisor", "candidate", "dpo", "security_officer", "platform_admin", "auditor"."""
+    @_builtins.property
+    def ends_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        invitation_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        school_id: _builtins.str = ...,
+        role: _builtins.str = ...,
+        ends_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "ends_at", b"ends_at", "invitation_id", b"invitation_id", "role", b"role", "school_id", b"school_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersonInvited: _TypeAlias = PersonInvited  # noqa: Y015
 
 @_typing.final
 class GrantGiven(_message.Message):

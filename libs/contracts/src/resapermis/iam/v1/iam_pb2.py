@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from resapermis.authz.v1 import options_pb2 as resapermis_dot_authz_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bresapermis/iam/v1/iam.proto\x12\x11resapermis.iam.v1\x1a!resapermis/authz/v1/options.proto\"*\n\x15ListRecipientsRequest\x12\x11\n\tschool_id\x18\x01 \x01(\t\"M\n\tRecipient\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0e\n\x06locale\x18\x03 \x01(\t\x12\r\n\x05roles\x18\x04 \x03(\t\"J\n\x16ListRecipientsResponse\x12\x30\n\nrecipients\x18\x01 \x03(\x0b\x32\x1c.resapermis.iam.v1.Recipient2\x88\x01\n\nIamService\x12z\n\x0eListRecipients\x12(.resapermis.iam.v1.ListRecipientsRequest\x1a).resapermis.iam.v1.ListRecipientsResponse\"\x13\x8a\xb5\x18\x0f\x61\x63\x63ount.contactb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bresapermis/iam/v1/iam.proto\x12\x11resapermis.iam.v1\x1a!resapermis/authz/v1/options.proto\"3\n\x1aIssueInvitationWordRequest\x12\x15\n\rinvitation_id\x18\x01 \x01(\t\"+\n\x1bIssueInvitationWordResponse\x12\x0c\n\x04word\x18\x01 \x01(\t\"*\n\x15ListRecipientsRequest\x12\x11\n\tschool_id\x18\x01 \x01(\t\"M\n\tRecipient\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0e\n\x06locale\x18\x03 \x01(\t\x12\r\n\x05roles\x18\x04 \x03(\t\"J\n\x16ListRecipientsResponse\x12\x30\n\nrecipients\x18\x01 \x03(\x0b\x32\x1c.resapermis.iam.v1.Recipient2\x94\x02\n\nIamService\x12z\n\x0eListRecipients\x12(.resapermis.iam.v1.ListRecipientsRequest\x1a).resapermis.iam.v1.ListRecipientsResponse\"\x13\x8a\xb5\x18\x0f\x61\x63\x63ount.contact\x12\x89\x01\n\x13IssueInvitationWord\x12-.resapermis.iam.v1.IssueInvitationWordRequest\x1a..resapermis.iam.v1.IssueInvitationWordResponse\"\x13\x8a\xb5\x18\x0f\x61\x63\x63ount.contactb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,12 +34,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_IAMSERVICE'].methods_by_name['ListRecipients']._loaded_options = None
   _globals['_IAMSERVICE'].methods_by_name['ListRecipients']._serialized_options = b'\212\265\030\017account.contact'
-  _globals['_LISTRECIPIENTSREQUEST']._serialized_start=85
-  _globals['_LISTRECIPIENTSREQUEST']._serialized_end=127
-  _globals['_RECIPIENT']._serialized_start=129
-  _globals['_RECIPIENT']._serialized_end=206
-  _globals['_LISTRECIPIENTSRESPONSE']._serialized_start=208
-  _globals['_LISTRECIPIENTSRESPONSE']._serialized_end=282
-  _globals['_IAMSERVICE']._serialized_start=285
-  _globals['_IAMSERVICE']._serialized_end=421
+  _globals['_IAMSERVICE'].methods_by_name['IssueInvitationWord']._loaded_options = None
+  _globals['_IAMSERVICE'].methods_by_name['IssueInvitationWord']._serialized_options = b'\212\265\030\017account.contact'
+  _globals['_ISSUEINVITATIONWORDREQUEST']._serialized_start=85
+  _globals['_ISSUEINVITATIONWORDREQUEST']._serialized_end=136
+  _globals['_ISSUEINVITATIONWORDRESPONSE']._serialized_start=138
+  _globals['_ISSUEINVITATIONWORDRESPONSE']._serialized_end=181
+  _globals['_LISTRECIPIENTSREQUEST']._serialized_start=183
+  _globals['_LISTRECIPIENTSREQUEST']._serialized_end=225
+  _globals['_RECIPIENT']._serialized_start=227
+  _globals['_RECIPIENT']._serialized_end=304
+  _globals['_LISTRECIPIENTSRESPONSE']._serialized_start=306
+  _globals['_LISTRECIPIENTSRESPONSE']._serialized_end=380
+  _globals['_IAMSERVICE']._serialized_start=383
+  _globals['_IAMSERVICE']._serialized_end=659
 # @@protoc_insertion_point(module_scope)

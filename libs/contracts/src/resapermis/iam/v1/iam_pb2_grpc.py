@@ -40,6 +40,11 @@ class IamServiceStub:
                 request_serializer=resapermis_dot_iam_dot_v1_dot_iam__pb2.ListRecipientsRequest.SerializeToString,
                 response_deserializer=resapermis_dot_iam_dot_v1_dot_iam__pb2.ListRecipientsResponse.FromString,
                 _registered_method=True)
+        self.IssueInvitationWord = channel.unary_unary(
+                '/resapermis.iam.v1.IamService/IssueInvitationWord',
+                request_serializer=resapermis_dot_iam_dot_v1_dot_iam__pb2.IssueInvitationWordRequest.SerializeToString,
+                response_deserializer=resapermis_dot_iam_dot_v1_dot_iam__pb2.IssueInvitationWordResponse.FromString,
+                _registered_method=True)
 
 
 class IamServiceServicer:
@@ -53,6 +58,14 @@ class IamServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def IssueInvitationWord(self, request, context):
+        """A word that opens an invitation, for the mail that is about to go out: for notification only. Each call makes one, kept here
+        as a hash; NOT_FOUND once the invitation was used, ran out or was withdrawn.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IamServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +73,11 @@ def add_IamServiceServicer_to_server(servicer, server):
                     servicer.ListRecipients,
                     request_deserializer=resapermis_dot_iam_dot_v1_dot_iam__pb2.ListRecipientsRequest.FromString,
                     response_serializer=resapermis_dot_iam_dot_v1_dot_iam__pb2.ListRecipientsResponse.SerializeToString,
+            ),
+            'IssueInvitationWord': grpc.unary_unary_rpc_method_handler(
+                    servicer.IssueInvitationWord,
+                    request_deserializer=resapermis_dot_iam_dot_v1_dot_iam__pb2.IssueInvitationWordRequest.FromString,
+                    response_serializer=resapermis_dot_iam_dot_v1_dot_iam__pb2.IssueInvitationWordResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +108,33 @@ class IamService:
             '/resapermis.iam.v1.IamService/ListRecipients',
             resapermis_dot_iam_dot_v1_dot_iam__pb2.ListRecipientsRequest.SerializeToString,
             resapermis_dot_iam_dot_v1_dot_iam__pb2.ListRecipientsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IssueInvitationWord(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/resapermis.iam.v1.IamService/IssueInvitationWord',
+            resapermis_dot_iam_dot_v1_dot_iam__pb2.IssueInvitationWordRequest.SerializeToString,
+            resapermis_dot_iam_dot_v1_dot_iam__pb2.IssueInvitationWordResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,10 @@ class IamServiceStub:
     def __new__(cls, channel: _aio.Channel) -> IamServiceAsyncStub: ...
     ListRecipients: _grpc.UnaryUnaryMultiCallable[_iam_pb2.ListRecipientsRequest, _iam_pb2.ListRecipientsResponse]
     """Who of a school is notified by mail: for notification only."""
+    IssueInvitationWord: _grpc.UnaryUnaryMultiCallable[_iam_pb2.IssueInvitationWordRequest, _iam_pb2.IssueInvitationWordResponse]
+    """A word that opens an invitation, for the mail that is about to go out: for notification only. Each call makes one, kept here
+    as a hash; NOT_FOUND once the invitation was used, ran out or was withdrawn.
+    """
 
 @_typing.type_check_only
 class IamServiceAsyncStub(IamServiceStub):
@@ -43,6 +47,10 @@ class IamServiceAsyncStub(IamServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListRecipients: _aio.UnaryUnaryMultiCallable[_iam_pb2.ListRecipientsRequest, _iam_pb2.ListRecipientsResponse]  # type: ignore[assignment]
     """Who of a school is notified by mail: for notification only."""
+    IssueInvitationWord: _aio.UnaryUnaryMultiCallable[_iam_pb2.IssueInvitationWordRequest, _iam_pb2.IssueInvitationWordResponse]  # type: ignore[assignment]
+    """A word that opens an invitation, for the mail that is about to go out: for notification only. Each call makes one, kept here
+    as a hash; NOT_FOUND once the invitation was used, ran out or was withdrawn.
+    """
 
 class IamServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accounts, as far as other services must know them. Served by auth-gateway's web face."""
@@ -54,5 +62,15 @@ class IamServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_iam_pb2.ListRecipientsResponse, _abc.Awaitable[_iam_pb2.ListRecipientsResponse]]:
         """Who of a school is notified by mail: for notification only."""
+
+    @_abc_1.abstractmethod
+    def IssueInvitationWord(
+        self,
+        request: _iam_pb2.IssueInvitationWordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_iam_pb2.IssueInvitationWordResponse, _abc.Awaitable[_iam_pb2.IssueInvitationWordResponse]]:
+        """A word that opens an invitation, for the mail that is about to go out: for notification only. Each call makes one, kept here
+        as a hash; NOT_FOUND once the invitation was used, ran out or was withdrawn.
+        """
 
 def add_IamServiceServicer_to_server(servicer: IamServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -152,6 +152,8 @@ class Feed:
         if not isinstance(message, Notice):
             yield event("resync", {})
             return
+        if not viewer.principal.school_id:
+            return  # inboxes are schools'
         try:
             answer = await self._ask(viewer, notification_pb2.ListNoticesRequest(limit=RECENT))
             posted = [notice for notice in answer.notices if notice.id == message.notice_id]

@@ -7,12 +7,14 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from resapermis_auth_gateway.web.dependencies import Who, dependencies_of, now_of, require_recent_proof
+from resapermis_auth_gateway import people
+from resapermis_auth_gateway.web.dependencies import Visitor, Who, dependencies_of, now_of, require_recent_proof
 from resapermis_auth_gateway.web.security.address import place_of
 from resapermis_auth_gateway.web.sign_in import arrival, page
 from resapermis_auth_gateway.web.sign_in.cookies import session_cookie, sign_in_cookie
 from resapermis_auth_gateway.web.sign_in.flow import Answer
 from resapermis_auth_gateway.web.sign_in.grant import USES
+from resapermis_auth_gateway.web.sign_in.queries import Session
 from resapermis_auth_gateway.web.sign_in.sessions import SIGNED_OUT, person
 from resapermis_auth_gateway.web.texts.sentences import language_of
 from resapermis_auth_gateway.web.wire.base import QueryFlag
@@ -26,6 +28,7 @@ from resapermis_auth_gateway.web.wire.session import (
     SignedOutView,
     UserView,
 )
+from resapermis_kit.database.transaction import transaction
 from resapermis_kit.errors import Code, Failure
 
 router = APIRouter(prefix="/auth", tags=["session"])
@@ -133,12 +136,26 @@ async def session(who: Who) -> SessionView:
     profile = who.dependencies.profiles.open(who.session.account_id, who.session.person_key, who.session.profile)
     return SessionView(
         user=UserView(id=str(who.session.account_id), display_name=profile.display_name),
-        school=SchoolView(id=who.session.school_id, name=who.session.school_name, department=who.session.department),
+        school=_school(who.session),
+        scope=await _scope(who),
         roles=list(who.session.roles),
         csrf_token=who.csrf_token,
         expires_at=who.dependencies.sessions.limits.ends_at(who.session),
         server_time=now_of(who),
     )
+
+
+def _school(session: Session) -> SchoolView | None:
+    if not session.employed:
+        return None
+    return SchoolView(id=session.school_id, name=session.school_name, department=session.department)
+
+
+async def _scope(who: Visitor) -> list[str]:
+    if who.session.employed:
+        return []
+    async with transaction(who.dependencies.sessions.engine) as tx:
+        return list(await people.scope_of(tx, who.session.account_id))
 
 
 @me.get("/sessions")

@@ -49,7 +49,7 @@ async def stream(
     request: Request, who: Who, last_event_id: Annotated[str, Header(alias="Last-Event-ID", max_length=100)] = ""
 ) -> StreamingResponse:
     """Follow live: closed within a second of the session's end."""
-    who.may("notice.read")
+    who.may("session.follow")
     return who.dependencies.feed.response(who.viewer(counted_as(request.scope)), last_event_id)
 
 

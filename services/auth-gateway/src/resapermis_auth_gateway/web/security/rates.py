@@ -22,7 +22,7 @@ from resapermis_auth_gateway.web.wire.problem import too_many
 from resapermis_kit.database.statement import Statement
 from resapermis_kit.database.transaction import transaction
 
-Kind = Literal["login", "callback", "calendar"]
+Kind = Literal["login", "callback", "passkey", "calendar"]
 """What is counted for each address, by all replicas together. Each by itself."""
 Budget = Literal["read", "write", "report", "provider"]
 """What each replica counts: reads and changes for each account, reports and the provider's own sign-outs for each address."""
@@ -139,7 +139,8 @@ class Rates:
 
         `index` is the keyed hash of a field's value under which an address is counted: none is stored.
         """
-        limits = {"login": parse(sign_in), "callback": parse(sign_in), "calendar": parse(calendar)}
+        by_sign_in = dict.fromkeys(("login", "callback", "passkey"), parse(sign_in))
+        limits = {**by_sign_in, "calendar": parse(calendar)}
         self._most = {kind: limit.amount for kind, limit in limits.items()}
         self._span = {kind: timedelta(seconds=limit.get_expiry()) for kind, limit in limits.items()}
         own = {"read": parse(read), "write": parse(write), "report": parse(report), "provider": parse(provider)}

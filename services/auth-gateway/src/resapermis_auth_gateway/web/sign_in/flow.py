@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import structlog
 from fastapi import Request, Response
@@ -32,12 +31,11 @@ from resapermis_kit.errors import Code, Failure
 from resapermis_kit.events.outbox import Outbox
 from resapermis_kit.rpc import peers
 from resapermis_kit.rpc.auth import Principal, Signer
+from resapermis_persons.roles import Role
 
-ADMIN, MANAGER, OFFICER = "school_admin", "school_manager", "security_officer"
+ADMIN, MANAGER, OFFICER = Role.SCHOOL_ADMIN.value, Role.SCHOOL_MANAGER.value, Role.SECURITY_OFFICER.value
 OTHER_SCHOOL = "other_school"
 """Why a session ends whose owner now works elsewhere."""
-REPLACED = "replaced"
-"""Why a session ends in whose browser somebody signed in: the same person, or another."""
 NO_SCHOOL = "no_school"
 """Why a session ends that never acted: RdvPermis did not say for which school."""
 SIGN_OUT_URL_SECONDS = 2.0
@@ -145,7 +143,9 @@ class SignIn:
         return session if session is not None and session.school_id else None
 
     async def sign_out_url(self, session: queries.Session) -> str:
-        """Where the browser goes to sign out of the provider as well; home where it offers nothing, or nobody answers."""
+        """Where the browser goes to sign out of the provider as well; home where there is none, it offers nothing, or nobody answers."""
+        if not session.employed:
+            return self._home
         question = oidc_pb2.GetSignOutUrlRequest(provider_session_id=session.provider_sid)
         try:
             answer = await peers.call(self.provider.GetSignOutUrl, question, timeout=SIGN_OUT_URL_SECONDS, principal="")
@@ -179,7 +179,7 @@ class SignIn:
             await tokens.set_school(tx, session.id, school.school_id)
             placed = replace(session, school_id=school.school_id, roles=roles)
             if old_cookie and (previous := await queries.live_session(tx, digest(old_cookie))) is not None:
-                await self._replace(tx, previous, placed, place)
+                await self.sessions.replace_in(tx, previous, placed, place)
             elsewhere = await queries.sessions_elsewhere(tx, session.account_id, school.school_id)
             for one in elsewhere:
                 await self.sessions.end_in(tx, one, OTHER_SCHOOL)
@@ -190,15 +190,6 @@ class SignIn:
             await self.outbox.add(tx, now, started, record("session.start", placed, place=place))
         for one in elsewhere:
             self.sessions.close_feeds(str(one.id))
-
-    async def _replace(self, tx: Tx, previous: queries.Session, session: queries.Session, place: str) -> None:
-        """End the session that this browser had before: by the act of its owner where they signed in anew, else of nobody's of its own."""
-        limits = self.sessions.limits
-        if self.now() >= limits.ends_at(previous):  # over, and nobody swept it yet
-            await self.sessions.end_in(tx, previous, limits.cause(previous))
-            return
-        own = previous.account_id == session.account_id
-        await self.sessions.end_in(tx, previous, REPLACED, actor=person(session, place) if own else None)
 
     async def _begin_session(
         self, signed_in: oidc_pb2.RedeemCodeResponse, device: Device, cookie_hash: bytes, place: str
@@ -240,12 +231,13 @@ class SignIn:
                 tx,
                 sealed,
                 account_id=account_id,
-                school_id=_no_school(account_id),
+                # Until RdvPermis answered, a fresh token serves no school, whichever it was last time.
+                school_id=accounts.no_school(account_id),
                 session_id=session.id,
                 now=now,
             )
             await self.outbox.add(tx, now, _granted(session, signed_in.tokens.token_id, place))
-        return session, _no_school(account_id)
+        return session, accounts.no_school(account_id)
 
     def _issuer(self, signed_in: oidc_pb2.RedeemCodeResponse) -> str:
         """Whose tokens came, as egress says: while settings change the two faces may have other ones."""
@@ -330,11 +322,6 @@ def _verifier(browser: str, state: str) -> str:
 
 def _proved_at(signed_in: oidc_pb2.RedeemCodeResponse) -> datetime | None:
     return signed_in.authenticated_at.ToDatetime(UTC) if signed_in.HasField("authenticated_at") else None
-
-
-def _no_school(account_id: UUID) -> str:
-    """A word that is no school's: until RdvPermis answered, a fresh token serves no school, whichever it was last time."""
-    return f"account {account_id}"
 
 
 def _incomplete(missing: str, detail: str) -> Failure:

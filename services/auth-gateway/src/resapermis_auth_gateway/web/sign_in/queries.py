@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from resapermis_auth_gateway.accounts import at_school, roles_of
+from resapermis_auth_gateway.accounts import at_school, no_school, roles_of
 from resapermis_auth_gateway.tables import account_roles, accounts, logout_tokens, sessions
 from resapermis_auth_gateway.web.sign_in.device import Device
 from resapermis_kit.database.statement import Row, Statement
@@ -38,7 +38,17 @@ class Session:
     person_key: bytes
     profile: bytes
     authenticated_at: datetime | None
-    """When its owner proved at the provider who they are; None: it does not say."""
+    """When its owner proved who they are, at the provider or by a passkey; None: the provider does not say."""
+
+    @property
+    def employed(self) -> bool:
+        """Whether its owner works at a school, as RdvPermis says; who does not was invited (`people.py`)."""
+        return self.school_id != no_school(self.account_id)
+
+    @property
+    def of_school(self) -> str:
+        """The school that principals and records name; "" for who works at none."""
+        return self.school_id if self.employed else ""
 
 
 @dataclass(frozen=True)
@@ -190,6 +200,11 @@ async def sessions_elsewhere(tx: Tx, account_id: UUID, school_id: str) -> list[S
     return [_session(row) for row in rows]
 
 
+async def all_sessions_of(tx: Tx, account_id: UUID) -> list[Session]:
+    """Every session of an account that has not ended."""
+    return [_session(row) for row in await tx.execute(_whole().where(sessions.c.account_id == account_id, LIVE))]
+
+
 async def set_session_school(tx: Tx, session_id: UUID, school_id: str, school_name: str, department: str) -> None:
     """Set for which school a session that is being opened acts."""
     await tx.execute(
@@ -197,6 +212,12 @@ async def set_session_school(tx: Tx, session_id: UUID, school_id: str, school_na
         .where(sessions.c.id == session_id)
         .values(school_id=school_id, school_name=school_name, department=department)
     )
+
+
+async def prove_again(tx: Tx, session_id: UUID, cookie_hash: bytes, now: datetime) -> None:
+    """Go on with a session whose owner has just proved who they are, under another cookie; the one before opens nothing."""
+    values = {"cookie_hash": cookie_hash, "authenticated_at": now, "seen_at": now}
+    await tx.execute(sa.update(sessions).where(sessions.c.id == session_id, LIVE).values(values))
 
 
 async def touch(tx: Tx, session_id: UUID, now: datetime) -> None:

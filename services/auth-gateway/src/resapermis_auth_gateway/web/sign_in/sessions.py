@@ -23,6 +23,8 @@ from resapermis_kit.rpc.batcher import Batcher
 TOUCH_EVERY = timedelta(minutes=1)
 SIGNED_OUT, ENDED_ELSEWHERE = "signed_out", "ended_elsewhere"
 """Why a session ends by its owner: there, or from another one of theirs."""
+REPLACED = "replaced"
+"""Why a session ends in whose browser somebody signed in: the same person, or another."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +56,14 @@ def person(session: queries.Session, place: str) -> audit.Actor:
         kind=audit.Actor.KIND_PERSON,
         id=str(session.account_id),
         roles=session.roles,
-        on_behalf_of=session.school_id,
+        on_behalf_of=session.of_school,
         place=place,
     )
 
 
 def system(session: queries.Session) -> audit.Actor:
     """This service, which ends a session by itself."""
-    return audit.Actor(kind=audit.Actor.KIND_SYSTEM, id=SERVICE, on_behalf_of=session.school_id)
+    return audit.Actor(kind=audit.Actor.KIND_SYSTEM, id=SERVICE, on_behalf_of=session.of_school)
 
 
 def denial_of(reason: str, session: queries.Session, place: str) -> Denial:
@@ -70,7 +72,7 @@ def denial_of(reason: str, session: queries.Session, place: str) -> Denial:
         reason,
         account_id=str(session.account_id),
         session_id=str(session.id),
-        school_id=session.school_id,
+        school_id=session.of_school,
         roles=session.roles,
         place=place,
     )
@@ -83,7 +85,7 @@ def record(action: str, session: queries.Session, *, place: str = "", **facts: s
         action=action,
         object_kind="session",
         object_id=str(session.id),
-        school_id=session.school_id,
+        school_id=session.of_school,
         outcome=audit.OUTCOME_DONE,
         facts=facts,
     )
@@ -137,6 +139,15 @@ class Sessions:
         async with transaction(self.engine) as tx:
             await self.end_in(tx, session, cause, actor=actor)
         self.close_feeds(str(session.id))  # this replica does not wait for the bus
+
+    async def replace_in(self, tx: Tx, previous: queries.Session, session: queries.Session, place: str) -> None:
+        """End the session that this browser had before: by the act of its owner where they signed in anew, else of nobody's of its own."""
+        limits = self.limits
+        if self.now() >= limits.ends_at(previous):  # over, and nobody swept it yet
+            await self.end_in(tx, previous, limits.cause(previous))
+            return
+        own = previous.account_id == session.account_id
+        await self.end_in(tx, previous, REPLACED, actor=person(session, place) if own else None)
 
     async def of_owner(self, session: queries.Session) -> list[queries.OwnSession]:
         """The sessions of whoever has this one: it comes first, the others by last act."""

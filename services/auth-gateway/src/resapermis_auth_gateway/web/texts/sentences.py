@@ -45,7 +45,7 @@ FRENCH: dict[str, tuple[str, str]] = {
     "RECONNECT_NEEDED": ("Reconnexion demandée", "RdvPermis demande de vous reconnecter. Votre travail est gardé."),
     "STEP_UP_NEEDED": (
         "Confirmation demandée",
-        "Cet acte demande de confirmer votre identité chez RdvPermis. Reconnectez-vous, puis recommencez.",
+        "Cet acte demande de confirmer votre identité. Reconnectez-vous, puis recommencez.",
     ),
     "SIGN_IN_FAILED": ("Connexion refusée", "La connexion n'a pas abouti. Recommencez depuis la page de connexion."),
     "SIGN_IN_INCOMPLETE": (
@@ -205,7 +205,7 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "RECONNECT_NEEDED": ("Sign in again", "RdvPermis asks you to sign in again. Your work is kept."),
     "STEP_UP_NEEDED": (
         "Confirmation needed",
-        "This act needs you to confirm at RdvPermis who you are. Sign in again, then retry.",
+        "This act needs you to confirm who you are. Sign in again, then retry.",
     ),
     "SIGN_IN_FAILED": ("Sign-in refused", "Signing in did not succeed. Start again from the sign-in page."),
     "SIGN_IN_INCOMPLETE": (

@@ -29,11 +29,12 @@ class SchoolView(View):
 
 
 class SessionView(View):
-    """A session; `expiresAt` is when it ends unless used."""
+    """A session; `expiresAt` is when it ends unless used. `school`: null for who is not an employee; `scope`: their departments."""
 
     user: UserView
-    school: SchoolView
+    school: SchoolView | None = None
     roles: list[str]
+    scope: list[str]
     csrf_token: str
     expires_at: datetime
     server_time: datetime

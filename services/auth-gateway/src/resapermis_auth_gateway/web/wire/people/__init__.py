@@ -1,0 +1,1 @@
+"""People who are not RdvPermis employees: what authenticators are asked and answer, and the administrator's list."""
