@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY
 
-revision = "0021"
-down_revision = "0020"
+revision = "0022"
+down_revision = "0021"
 MOMENT = sa.DateTime(timezone=True)
 ROLES = "'supervisor', 'candidate', 'dpo', 'security_officer', 'platform_admin', 'auditor'"
 
