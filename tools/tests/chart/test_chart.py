@@ -422,8 +422,10 @@ def test_the_first_administrators_code_is_a_hash_that_a_job_takes_to_the_databas
     (pod,) = [one for one in pods(objects) if one.component == "first-administrator"]
     assert pod.containers[0]["args"] == ["people", "first-administrator", "--code-hash", digest]
     assert pod.containers[0]["env"] == [
-        {"name": "RESAPERMIS_AUTH_GATEWAY_DATABASE_URL_FILE", "value": "/run/databases/auth-gateway/url"}
+        {"name": "RESAPERMIS_AUTH_GATEWAY_DATABASE_URL_FILE", "value": "/run/database/url"}
     ]
+    secrets = [one["projected"]["sources"] if "projected" in one else one.get("secret") for one in pod.spec["volumes"]]
+    assert "resapermis-db-auth-gateway-web" in str(secrets)
     assert talk.differences(objects) == []
     objects.remove(named(objects, "NetworkPolicy", "resapermis-first-administrator"))
     assert any(line.startswith("first-administrator may not ask") for line in talk.differences(objects))
