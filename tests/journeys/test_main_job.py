@@ -25,7 +25,7 @@ def test_a_slot_is_held_named_booked_told_and_provable(
     problem(school.validate(group["id"]), 409, "LINE_UNNAMED")
 
     named = school.act("PUT", f"/api/v1/basket/items/{line['id']}/candidate", {"candidateId": person.id})
-    assert named["candidate"]["displayName"] == f"Z. {person.last_name}"
+    assert named["candidate"]["displayName"] == f"{person.first_name} {person.last_name}"
     press = key()
     booked = school.validate(group["id"], press)
     assert booked.status_code == 200, booked.text

@@ -189,8 +189,8 @@ def test_a_refusal_is_explained_with_what_to_do_and_when_before_anything_is_aske
     assert not checked["allowed"]
     (line,) = checked["lines"]
     (need,) = [one for one in line["needs"] if one["rule"] == "R-TERRITORY"]
-    assert (need["remedy"], need["action"]) == ("wait", "Attendez l'heure dite.")
-    assert need["detail"].startswith("Réservé aux écoles du département du centre. Ouvre le ")
+    assert (need["remedy"], need["action"]) == ("wait", "Attendez l'heure indiquée.")
+    assert need["detail"].startswith("Réservé aux écoles du département du centre. Possible à partir du ")
     opens = datetime.fromisoformat(need["opensAt"])
     assert timedelta(hours=47) < opens - datetime.now(UTC) < timedelta(hours=49)
     five = stranger.act("POST", "/api/v1/basket/check", {"items": [{"slotId": f"{slot}-{n}"} for n in range(5)]})

@@ -1,6 +1,19 @@
 /** Everyone can use it: axe on each page in both themes, keyboard alone, 320 px, reduced motion, forced colours (E-06). */
+import type { Page } from "@playwright/test";
 import { found, overflow } from "./axe.ts";
 import { expect, open, PAGES, signInHere, test, turnTo, workingDay } from "./school.ts";
+
+/** Ids of rules, codes, names of RdvPermis' fields and raw moments that the page shows outside "Détails". */
+async function codes(page: Page): Promise<string[]> {
+  const shown = await page.evaluate(() => {
+    const copy = document.body.cloneNode(true) as HTMLElement;
+    for (const folded of copy.querySelectorAll("details, script, style")) folded.remove();
+    return copy.textContent ?? "";
+  });
+  return (
+    shown.match(/\bR-[A-Z][A-Z-]+|[A-Z]{2,}_[A-Z_]+|statutDeReservation|\d{4}-\d\d-\d\dT[\d:.]+Z?|\d \(?UTC\b/g) ?? []
+  );
+}
 
 test("axe finds a button without a name, and pale words in both themes", { tag: "@long" }, async ({ school: page }) => {
   await open(page, "/panier", "Panier");
@@ -23,6 +36,7 @@ test("axe finds nothing on any page, light or dark, and at 320 px none scrolls s
     await turnTo(page, path, heading, tab);
     expect(await found(page, path === "/" ? {} : { dark: "main" }), path).toEqual([]);
     expect(await overflow(page), path).toBeLessThanOrEqual(0);
+    expect(await codes(page), path).toEqual([]);
   }
   // At 320 px the list is what is shown without being asked for; the calendar is to fit as well.
   await turnTo(page, "/creneaux?vue=calendrier", "Créneaux");

@@ -6,7 +6,7 @@ test("a candidate written down wrongly is corrected by keyboard, over a lost ses
   tag: "@long",
 }, async ({ school: page, sandbox }) => {
   const person = await sandbox.person();
-  const right = `${person.lastName} ${person.firstName}`;
+  const right = `${person.firstName} ${person.lastName}`;
   const form = page.getByRole("form", { name: "Corriger la fiche" });
   const field = (name: string) => form.getByRole("textbox", { name });
 

@@ -9,7 +9,7 @@ test("a school registers a candidate, holds two slots, names, validates and is n
 }) => {
   test.setTimeout(240_000);
   const person = await sandbox.person();
-  const name = `${person.lastName} ${person.firstName}`;
+  const name = `${person.firstName} ${person.lastName}`;
   const day = workingDay(3);
   await sandbox.publish(day, ["06:10", "06:42"]);
   const traces: (string | undefined)[] = [];

@@ -21,7 +21,7 @@ test("before the hour: wishes and preparation, nothing to send [R-20]", { tag: "
   await picker.click();
   await page.keyboard.type(person.lastName);
   await page.getByRole("option", { name: person.lastName }).click();
-  await expect(page.getByText(`1. ${person.lastName} ${person.firstName}`)).toBeVisible();
+  await expect(page.getByText(`1. ${person.firstName} ${person.lastName}`)).toBeVisible();
   await page.getByRole("button", { name: "Préparer", exact: true }).click();
   await expect(page.getByText("éligible", { exact: true })).toBeVisible();
   await expect(page.getByText(/RdvPermis répond/)).toBeVisible();
@@ -51,7 +51,7 @@ test("after the hour: it fills by itself, asks nothing by itself, and one truste
   await page.getByRole("combobox", { name: "Ajouter un candidat" }).click();
   await page.keyboard.type(person.lastName);
   await page.getByRole("option", { name: person.lastName }).click();
-  const name = `${person.lastName} ${person.firstName}`;
+  const name = `${person.firstName} ${person.lastName}`;
   await page.getByLabel(`Dès, pour ${name}`).selectOption("5");
   await page.getByLabel(`Avant, pour ${name}`).selectOption("6");
   const hold = page.getByRole("button", { name: "Retenir ce créneau" });

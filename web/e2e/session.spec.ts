@@ -15,7 +15,7 @@ test("after a new sign-in in another tab, what was typed in the first is sent at
   await page.getByLabel("Adresse électronique").fill(person.email);
   await signInAgain(await page.context().newPage());
   await page.getByRole("button", { name: "Inscrire et demander le mandat" }).click();
-  await expect(page.getByRole("heading", { level: 1, name: `${person.lastName} ${person.firstName}` })).toBeVisible();
+  await expect(page.getByRole("heading", { level: 1, name: `${person.firstName} ${person.lastName}` })).toBeVisible();
   await expect(page.getByRole("heading", { name: "Votre session est terminée" })).toBeHidden();
 });
 
@@ -165,7 +165,7 @@ test("background work: a grant is given at RdvPermis, shown, and withdrawn, by k
   };
   await give("Refuser");
   const said = section.getByRole("status").locator("[tabindex]");
-  await expect(said).toHaveText("Vous avez refusé chez RdvPermis. Rien n'a été donné.");
+  await expect(said).toHaveText("Vous avez refusé chez RdvPermis. Aucune autorisation n'a été donnée.");
   await expect(said).toBeFocused();
   await expect(section.getByText("Vous n'avez pas donné d'autorisation.")).toBeVisible();
   await give("Autoriser");

@@ -67,8 +67,8 @@ test("a trainer who is not free is named on the held line before validation [R-1
   await page.keyboard.type(person.lastName);
   await page.getByRole("option", { name: person.lastName }).click();
   // At once: the page sends one change of a line after the other.
-  await line.getByLabel(/^Accompagné par/).selectOption({ label: trainer });
+  await line.getByLabel(/^Formateur/).selectOption({ label: trainer });
   await expect(line.getByText("Pas libre à cette heure : le formateur.", { exact: false })).toBeVisible();
-  await line.getByLabel(/^Accompagné par/).selectOption("");
+  await line.getByLabel(/^Formateur/).selectOption("");
   await expect(line.getByText("Pas libre à cette heure", { exact: false })).toHaveCount(0);
 });

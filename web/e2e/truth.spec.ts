@@ -25,7 +25,7 @@ test("whether a candidate may be booked: unknown to RdvPermis, mandated, booked,
   });
 
   const person = await registered(page, sandbox);
-  const name = `${person.lastName} ${person.firstName}`;
+  const name = `${person.firstName} ${person.lastName}`;
   await test.step("a mandate: possible as far as was looked, and it says how far that is", async () => {
     await turnTo(page, `/candidats/${person.id}`, name);
     await expect(possible(page).getByText("oui, selon le créneau")).toBeVisible();

@@ -35,7 +35,7 @@ describe("my sessions [S-04]", () => {
     const user = userEvent.setup();
     await user.click(await screen.findByRole("button", { name: /^Mettre fin à la session Safari/ }));
     const dialog = await screen.findByRole("dialog");
-    expect(dialog.textContent).toMatch(/Safari, iOS, ouverte .* devra se reconnecter/);
+    expect(dialog.textContent).toMatch(/Safari, iOS, ouverte le .* il faudra s'y reconnecter/);
     await user.click(within(dialog).getByRole("button", { name: "Garder" }));
     expect(drawn.world.ownSessions).toHaveLength(3);
     await user.click(await screen.findByRole("button", { name: /^Mettre fin à la session Safari/ }));
@@ -88,7 +88,7 @@ describe("my sessions [S-04]", () => {
     expect(await screen.findByRole("alert")).toBeTruthy();
     expect(screen.getByText("Firefox, Linux"), "what was read stays").toBeTruthy();
     drawn.server.resetHandlers();
-    await userEvent.setup().click(screen.getByRole("button", { name: "Relire" }));
+    await userEvent.setup().click(screen.getByRole("button", { name: "Actualiser" }));
     await waitFor(() => expect(screen.queryByRole("alert")).toBeNull());
   });
 });
@@ -105,7 +105,7 @@ describe("background work on a grant [S-24]", () => {
     ]);
     expect(section.getByText(/^Il ne retient, ne réserve, ne remplace et n'annule rien/)).toBeTruthy();
     expect(await section.findByText("Vous n'avez pas donné d'autorisation.")).toBeTruthy();
-    expect(await section.findByText(/^Aucune n'est en vigueur dans votre école/)).toBeTruthy();
+    expect(await section.findByText(/^Aucune autorisation n'est en vigueur dans votre école/)).toBeTruthy();
   });
 
   test("giving it leads to RdvPermis at one press, and a refusal is said", async () => {
@@ -138,7 +138,7 @@ describe("background work on a grant [S-24]", () => {
     const user = userEvent.setup();
     await user.click(section.getByRole("button", { name: "Retirer l'autorisation…" }));
     const dialog = await screen.findByRole("dialog");
-    expect(dialog.textContent).toMatch(/Quand personne n'est connecté, .* attendent/);
+    expect(dialog.textContent).toMatch(/Tant que personne n'est connecté, .* restent en attente/);
     await user.click(within(dialog).getByRole("button", { name: "Garder" }));
     expect(world.ownGrant.grant).not.toBeNull();
     await user.click(section.getByRole("button", { name: "Retirer l'autorisation…" }));
@@ -157,11 +157,15 @@ describe("background work on a grant [S-24]", () => {
     drawn = await draw("/compte", "Mon compte", world);
     const section = await background();
     await userEvent.setup().click(await section.findByRole("button", { name: "Retirer l'autorisation…" }));
-    await waitFor(() => expect(screen.getByRole("dialog").textContent).toMatch(/avec celle d'une autre personne/));
+    await waitFor(() =>
+      expect(screen.getByRole("dialog").textContent).toMatch(/grâce à l'autorisation d'une autre personne/),
+    );
     world.ownGrant.grant = null;
     await drawn.client.refetchQueries({ queryKey: ["grants"] });
     expect(
-      await section.findByText("Celle d'une autre personne de votre école est en vigueur : rien n'attend."),
+      await section.findByText(
+        "L'autorisation d'une autre personne de votre école est en vigueur : rien n'est suspendu.",
+      ),
     ).toBeTruthy();
   });
 
@@ -225,11 +229,11 @@ describe("background work on a grant [S-24]", () => {
   ])("says why nothing was given: %s", (word, text) => {
     const outcome = readOutcome(word);
     expect(outcome && outcomeText(outcome, null)?.text).toMatch(text);
-    expect(outcome && outcomeText(outcome, null)?.text).toMatch(/Rien n'a été donné\./);
+    expect(outcome && outcomeText(outcome, null)?.text).toMatch(/Aucune autorisation n'a été donnée\./);
     const beside = outcome && outcomeText(outcome, makeGrant())?.text;
     expect(beside).toMatch(text);
     expect(beside).toMatch(/L'autorisation que vous aviez donnée ne change pas\.$/);
-    expect(beside).not.toMatch(/Rien n'a été donné|[Rr]ecommencez/);
+    expect(beside).not.toMatch(/Aucune autorisation n'a été donnée|[Rr]ecommencez/);
   });
 
   test("a word of the address that nobody knows says nothing", async () => {
@@ -249,12 +253,14 @@ describe("background work on a grant [S-24]", () => {
     expect(await section.findByText("Refusée par RdvPermis")).toBeTruthy();
     expect(section.queryByText(/Autorisation en vigueur|^Autorisation donnée/)).toBeNull();
     expect(section.getByText(/^RdvPermis ne l'accepte pas depuis le/)).toBeTruthy();
-    expect(await section.findByText(/^Aucune n'est en vigueur dans votre école/)).toBeTruthy();
+    expect(await section.findByText(/^Aucune autorisation n'est en vigueur dans votre école/)).toBeTruthy();
     expect(section.getByRole("button", { name: "Renouveler l'autorisation" })).toBeTruthy();
     world.background = { ...world.background, granted: true, employees: 1, waits: [] };
     await drawn.client.refetchQueries({ queryKey: ["grants"] });
     await userEvent.setup().click(section.getByRole("button", { name: "Retirer l'autorisation…" }));
-    await waitFor(() => expect(screen.getByRole("dialog").textContent).toMatch(/avec celle d'une autre personne/));
+    await waitFor(() =>
+      expect(screen.getByRole("dialog").textContent).toMatch(/grâce à l'autorisation d'une autre personne/),
+    );
   });
 
   test("a failed read says so and can be repeated", async () => {
@@ -267,7 +273,7 @@ describe("background work on a grant [S-24]", () => {
     await drawn.client.refetchQueries({ queryKey: ["grants"] });
     expect(await section.findByRole("alert")).toBeTruthy();
     drawn.server.resetHandlers();
-    await userEvent.setup().click(section.getByRole("button", { name: "Relire" }));
+    await userEvent.setup().click(section.getByRole("button", { name: "Actualiser" }));
     await waitFor(() => expect(section.queryByRole("alert")).toBeNull());
   });
 });
@@ -280,7 +286,7 @@ describe("the home page on background work [S-24]", () => {
     const link = await screen.findByRole("link", { name: LINK });
     expect(link.getAttribute("href")).toBe("/compte");
     expect(link.parentElement?.textContent).toMatch(
-      /ceci attend : la comparaison avec RdvPermis, les résultats, les recherches gardées et les réponses aux mandats\./,
+      /ceci reste en attente : la comparaison avec RdvPermis, les résultats, les recherches gardées et les réponses aux mandats\./,
     );
   });
 

@@ -1,7 +1,8 @@
-import { screen, waitFor, within } from "@testing-library/react";
+import { fireEvent, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
 import { afterEach, describe, expect, test } from "vitest";
+import { inWords } from "../src/pages/bookings/Results.tsx";
 import { type Drawn, draw } from "./school.tsx";
 
 let drawn: Drawn | undefined;
@@ -14,7 +15,7 @@ describe("who accompanies", () => {
   test("only who may accompany is offered; a conflict is named before validation [R-17]", async () => {
     drawn = await draw("/panier", "Panier");
     const user = userEvent.setup();
-    const [field] = await screen.findAllByRole("combobox", { name: /^Accompagné par, / });
+    const [field] = await screen.findAllByRole("combobox", { name: /^Formateur, / });
     if (!field) throw new Error("nobody to accompany");
     expect(within(field).queryByRole("option", { name: "…3f9a" })).toBeNull();
     await user.selectOptions(field, "Chloé Bernard");
@@ -49,7 +50,7 @@ describe("who accompanies", () => {
         return HttpResponse.json({});
       }),
     );
-    const [field] = await screen.findAllByRole("combobox", { name: /^Accompagné par, / });
+    const [field] = await screen.findAllByRole("combobox", { name: /^Formateur, / });
     const line = field?.closest("li");
     if (!field || !line) throw new Error("nobody to accompany");
     await user.click(within(line).getByRole("combobox", { name: /^Candidat/ }));
@@ -69,13 +70,27 @@ describe("who accompanies", () => {
   });
 });
 
+/** The notice that has the focus. */
+function focusedNotice(): Element | undefined {
+  const focused = document.activeElement;
+  return focused?.matches(".rp-notice") ? focused : undefined;
+}
+
+describe("figures in words", () => {
+  test("one is one, none is none", () => {
+    expect(inWords({ passed: 11, failed: 1, absent: 0, awaited: 2 })).toBe(
+      "11 réussis, 1 échoué, 0 absence, 2 attendus",
+    );
+  });
+});
+
 describe("a booking", () => {
   test("cancelling late names person, slot and consequence; focus stands on keeping [R-21]", async () => {
     drawn = await draw("/reservations", "Réservations");
     const user = userEvent.setup();
-    await user.click(await screen.findByRole("button", { name: /^Annuler Martin Léa/ }));
+    await user.click(await screen.findByRole("button", { name: /^Annuler Léa Martin/ }));
     const dialog = await screen.findByRole("dialog");
-    expect(await within(dialog).findByText("30 jours sans réservation pour Martin Léa")).toBeTruthy();
+    expect(await within(dialog).findByText("30 jours sans réservation pour Léa Martin")).toBeTruthy();
     expect(dialog.textContent).toMatch(/à \d+ h/);
     expect(document.activeElement?.textContent).toBe("Garder");
   });
@@ -83,10 +98,10 @@ describe("a booking", () => {
   test("an early one shows that nothing follows, and until when", async () => {
     drawn = await draw("/reservations", "Réservations");
     const user = userEvent.setup();
-    await user.click(await screen.findByRole("button", { name: /^Annuler Diallo Awa/ }));
+    await user.click(await screen.findByRole("button", { name: /^Annuler Awa Diallo/ }));
     const dialog = await screen.findByRole("dialog");
     expect(
-      await within(dialog).findByText(/Aucune pénalité pour Diallo Awa\..*L'annulation reste sans pénalité jusqu'au/),
+      await within(dialog).findByText(/Aucune pénalité pour Awa Diallo\..*L'annulation reste sans pénalité jusqu'au/),
     ).toBeTruthy();
   });
 
@@ -98,7 +113,7 @@ describe("a booking", () => {
       ),
     );
     const user = userEvent.setup();
-    await user.click(await screen.findByRole("button", { name: /^Annuler Martin Léa/ }));
+    await user.click(await screen.findByRole("button", { name: /^Annuler Léa Martin/ }));
     const dialog = await screen.findByRole("dialog");
     expect(await within(dialog).findByText("RdvPermis ne permet plus d'annuler cet examen.")).toBeTruthy();
     const confirm = within(dialog).getByRole("button", { name: "Annuler la réservation" });
@@ -115,12 +130,12 @@ describe("a booking", () => {
       }),
     );
     const user = userEvent.setup();
-    await user.click(await screen.findByRole("button", { name: /^Permuter Martin Léa/ }));
+    await user.click(await screen.findByRole("button", { name: /^Permuter Léa Martin/ }));
     const dialog = await screen.findByRole("dialog");
     const confirm = within(dialog).getByRole("button", { name: "Permuter" });
     expect(confirm.getAttribute("aria-disabled")).toBe("true");
-    await user.click(await within(dialog).findByRole("radio", { name: /Diallo Awa/ }));
-    expect(within(dialog).getByText(/Martin Léa passe .* et Diallo Awa /)).toBeTruthy();
+    await user.click(await within(dialog).findByRole("radio", { name: /Awa Diallo/ }));
+    expect(within(dialog).getByText(/Léa Martin passe .* et Awa Diallo /)).toBeTruthy();
     await user.click(confirm);
     await waitFor(() => expect(asked).toEqual([["b-1", { otherBookingId: "b-2" }, true]]));
   });
@@ -134,15 +149,70 @@ describe("a booking", () => {
     server.use(http.post("*/api/v1/bookings/:id/swap", () => HttpResponse.json({ items: [] })));
     const changed = () => client.invalidateQueries({ queryKey: ["bookings"] });
     const user = userEvent.setup();
-    await user.click(await screen.findByRole("button", { name: /^Permuter Martin Léa/ }));
+    await user.click(await screen.findByRole("button", { name: /^Permuter Léa Martin/ }));
     const dialog = await screen.findByRole("dialog");
-    await user.click(await within(dialog).findByRole("radio", { name: /Diallo Awa/ }));
+    await user.click(await within(dialog).findByRole("radio", { name: /Awa Diallo/ }));
     await changed();
     expect(reads).toBe(1);
     await user.click(within(dialog).getByRole("button", { name: "Permuter" }));
     await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
     await changed();
     expect(reads).toBe(1);
+  });
+
+  test("cancelled leaves the list, and what happened stands in its place with the focus; two presses are one [R-21]", async () => {
+    const sent: string[] = [];
+    drawn = await draw("/reservations", "Réservations", undefined, ({ method, url }) => {
+      if (method === "POST" && url.endsWith("/cancellation")) sent.push(url);
+    });
+    const user = userEvent.setup();
+    await user.click(await screen.findByRole("button", { name: /^Annuler Léa Martin/ }));
+    const dialog = await screen.findByRole("dialog");
+    await within(dialog).findByText("30 jours sans réservation pour Léa Martin");
+    const confirm = within(dialog).getByRole("button", { name: "Annuler la réservation" });
+    fireEvent.click(confirm);
+    fireEvent.click(confirm);
+    const said = await screen.findByText(/^La réservation de Léa Martin, le .* à \d+ h.*, est annulée\./);
+    await waitFor(() => expect(focusedNotice()?.contains(said)).toBe(true));
+    await waitFor(() => expect(screen.queryByRole("button", { name: /^Annuler Léa Martin/ })).toBeNull());
+    expect(focusedNotice()?.contains(said)).toBe(true);
+    expect(said.closest("li")?.nextElementSibling?.textContent).toMatch(/Awa Diallo/);
+    expect(sent).toHaveLength(1);
+  });
+
+  test("replaced shows who passes now in whose place, with the focus [R-21]", async () => {
+    drawn = await draw("/reservations", "Réservations");
+    const user = userEvent.setup();
+    await user.click(await screen.findByRole("button", { name: /^Remplacer Léa Martin/ }));
+    const dialog = await screen.findByRole("dialog");
+    await user.click(within(dialog).getByRole("combobox", { name: /À la place de Léa Martin/ }));
+    await user.click(await screen.findByRole("option", { name: /^Awa Diallo/ }));
+    await user.click(within(dialog).getByRole("button", { name: "Remplacer" }));
+    const said = await screen.findByText(/^Awa Diallo passe l'examen du .* à la place de Léa Martin\.$/);
+    await waitFor(() => expect(focusedNotice()?.contains(said)).toBe(true));
+  });
+
+  test("swapped shows when each passes now; an answer that is not known is no success [R-16] [R-26]", async () => {
+    drawn = await draw("/reservations", "Réservations");
+    const user = userEvent.setup();
+    const swap = async () => {
+      await user.click(await screen.findByRole("button", { name: /^Permuter Léa Martin/ }));
+      const dialog = await screen.findByRole("dialog");
+      await user.click(await within(dialog).findByRole("radio", { name: /Awa Diallo/ }));
+      await user.click(within(dialog).getByRole("button", { name: "Permuter" }));
+    };
+    await swap();
+    const said = await screen.findByText(/^Awa Diallo passe désormais l'examen le /);
+    expect(screen.getByText(/^Léa Martin passe désormais l'examen le /)).toBeTruthy();
+    await waitFor(() => expect(focusedNotice()?.contains(said)).toBe(true));
+    drawn.server.use(
+      http.post("*/api/v1/bookings/:id/swap", () =>
+        HttpResponse.json({ items: drawn?.world.bookings.upcoming.map((one) => ({ ...one, changing: true })) }),
+      ),
+    );
+    await swap();
+    const unsure = await screen.findByText(/^En cours de confirmation auprès de RdvPermis/);
+    await waitFor(() => expect(focusedNotice()?.contains(unsure)).toBe(true));
   });
 
   test("past bookings show what was done elsewhere and the result; results are counted [R-22] [R-31]", async () => {

@@ -34,7 +34,7 @@ describe("whether a candidate may be booked", () => {
     ["pending", schoolOf([makeMandate("k-9", { state: "pending", expiresAt: null })])],
     ["none", schoolOf([])],
   ])("with no active mandate (%s) the page does not claim that a booking is possible", async (_state, world) => {
-    drawn = await draw("/candidats/k-9", "Martim Léa", world);
+    drawn = await draw("/candidats/k-9", "Léa Martim", world);
     const card = await screen.findByRole("region", { name: "Réservation possible ?" });
     // The answer has come once the skeleton is gone.
     await vi.waitFor(() => expect(card.querySelector("[aria-busy=true]")).toBeNull());
@@ -43,7 +43,7 @@ describe("whether a candidate may be booked", () => {
   });
 
   test("with an active mandate and no penalty a booking is possible, as far as the page looked", async () => {
-    drawn = await draw("/candidats/k-9", "Martim Léa", schoolOf([makeMandate("k-9")]));
+    drawn = await draw("/candidats/k-9", "Léa Martim", schoolOf([makeMandate("k-9")]));
     const card = await screen.findByRole("region", { name: "Réservation possible ?" });
     expect(await within(card).findByText("oui, selon le créneau")).toBeTruthy();
     expect(card.textContent).toMatch(/Vérifié ici : mandat, pénalités, réservations et panier/);
@@ -53,8 +53,8 @@ describe("whether a candidate may be booked", () => {
     const world = schoolOf([makeMandate("k-9")]);
     const [booking] = world.bookings.upcoming;
     if (!booking) throw new Error("nothing booked");
-    booking.candidate = { id: "k-9", displayName: "Martim Léa" };
-    drawn = await draw("/candidats/k-9", "Martim Léa", world);
+    booking.candidate = { id: "k-9", displayName: "Léa Martim" };
+    drawn = await draw("/candidats/k-9", "Léa Martim", world);
     const card = await screen.findByRole("region", { name: "Réservation possible ?" });
     expect(await within(card).findByText("déjà réservé")).toBeTruthy();
     expect(card.textContent).toMatch(/Examen déjà réservé : .*Rungis|Examen déjà réservé : .*(Créteil|Maisons-Alfort)/);
@@ -63,7 +63,7 @@ describe("whether a candidate may be booked", () => {
     drawn = await draw("/candidats", "Candidats", world);
     drawn.server.use(http.get("*/api/v1/bookings", () => HttpResponse.json({ code: "FORBIDDEN" }, { status: 403 })));
     const user = userEvent.setup();
-    await user.click(await screen.findByRole("link", { name: /Martim Léa/ }));
+    await user.click(await screen.findByRole("link", { name: /Léa Martim/ }));
     const unread = await screen.findByRole("region", { name: "Réservation possible ?" });
     expect(await within(unread).findByText(/Votre rôle ne le permet pas/)).toBeTruthy();
     expect(unread.textContent).not.toMatch(/oui|Vérifié/);
@@ -75,8 +75,8 @@ describe("giving a mandate back", () => {
     const world = schoolOf([makeMandate("k-9")]);
     const [booking] = world.bookings.upcoming;
     if (!booking) throw new Error("nothing booked");
-    booking.candidate = { id: "k-9", displayName: "Martim Léa" };
-    drawn = await draw("/candidats/k-9", "Martim Léa", world);
+    booking.candidate = { id: "k-9", displayName: "Léa Martim" };
+    drawn = await draw("/candidats/k-9", "Léa Martim", world);
     const user = userEvent.setup();
     await user.click(await screen.findByRole("button", { name: /^Rendre le mandat/ }));
     const dialog = await screen.findByRole("dialog");
@@ -85,7 +85,7 @@ describe("giving a mandate back", () => {
   });
 
   test("says so where none is booked", async () => {
-    drawn = await draw("/candidats/k-9", "Martim Léa", schoolOf([makeMandate("k-9")]));
+    drawn = await draw("/candidats/k-9", "Léa Martim", schoolOf([makeMandate("k-9")]));
     const user = userEvent.setup();
     await user.click(await screen.findByRole("button", { name: /^Rendre le mandat/ }));
     const dialog = await screen.findByRole("dialog");
@@ -102,7 +102,7 @@ function written(): string[] {
 
 describe("a refused name, NEPH or address", () => {
   test.each(REFUSALS)("%s leads to its correction, with what is written in it", async (code) => {
-    drawn = await draw("/candidats/k-9", "Martim Léa", refused(code));
+    drawn = await draw("/candidats/k-9", "Léa Martim", refused(code));
     const user = userEvent.setup();
     await screen.findByText(new RegExp(code));
     await user.click(screen.getByRole("button", { name: /^Corriger/ }));
@@ -113,10 +113,10 @@ describe("a refused name, NEPH or address", () => {
     ["CANDIDAT_INCONNU", /Nom de naissance/],
     ["EMAIL_DEJA_ATTRIBUE", /Adresse électronique/],
   ])("beside %s the correction begins at the field in doubt", async (code, field) => {
-    drawn = await draw("/candidats/k-9", "Martim Léa", refused(code));
+    drawn = await draw("/candidats/k-9", "Léa Martim", refused(code));
     const user = userEvent.setup();
     await screen.findByText(new RegExp(code));
-    await user.click(screen.getByRole("button", { name: "Vérifier ce qui est écrit…" }));
+    await user.click(screen.getByRole("button", { name: "Vérifier la saisie…" }));
     expect(document.activeElement).toBe(screen.getByRole("textbox", { name: field }));
   });
 
@@ -129,9 +129,9 @@ describe("a refused name, NEPH or address", () => {
       /CANDIDAT_INCONNU/,
     ],
   ])("a refusal %s offers no correction beside it", async (_which, world, code) => {
-    drawn = await draw("/candidats/k-9", "Martim Léa", world);
+    drawn = await draw("/candidats/k-9", "Léa Martim", world);
     await screen.findByText(code);
-    expect(screen.queryByRole("button", { name: "Vérifier ce qui est écrit…" })).toBeNull();
+    expect(screen.queryByRole("button", { name: "Vérifier la saisie…" })).toBeNull();
   });
 
   test("just registered, its refused mandate leads to the correction, not to a dead form", async () => {
@@ -149,7 +149,7 @@ describe("a refused name, NEPH or address", () => {
     await user.click(screen.getByRole("button", { name: "Inscrire et demander le mandat" }));
     expect(await screen.findByText(/Le candidat est inscrit ; son mandat ne l'est pas\./)).toBeTruthy();
     await user.click(screen.getByRole("link", { name: /^Corriger/ }));
-    await screen.findByRole("heading", { level: 1, name: "Dialo Awa" });
+    await screen.findByRole("heading", { level: 1, name: "Awa Dialo" });
     expect(written()).toEqual(["Dialo", "Awa", "020694100124", ""]);
   });
 
@@ -171,13 +171,13 @@ describe("a refused name, NEPH or address", () => {
     await user.click(screen.getByRole("button", { name: "Inscrire et demander le mandat" }));
     expect(await screen.findByText("Un autre candidat de votre école a ce NEPH.")).toBeTruthy();
     await user.click(screen.getByRole("link", { name: "Voir la fiche qui a ce NEPH" }));
-    expect(await screen.findByRole("heading", { level: 1, name: "Martim Léa" })).toBeTruthy();
+    expect(await screen.findByRole("heading", { level: 1, name: "Léa Martim" })).toBeTruthy();
   });
 });
 
 describe("a correction", () => {
   async function corrected(world: World) {
-    drawn = await draw("/candidats/k-9", "Martim Léa", world);
+    drawn = await draw("/candidats/k-9", "Léa Martim", world);
     const bodies: unknown[] = [];
     drawn.server.events.on("request:start", async ({ request }) => {
       if (request.method === "PATCH") bodies.push(await request.clone().json());
@@ -196,7 +196,7 @@ describe("a correction", () => {
     await set(user, /Nom de naissance/, " Martin ");
     await set(user, /Adresse électronique/, "");
     await user.click(screen.getByRole("button", { name: "Enregistrer" }));
-    expect(await screen.findByRole("heading", { level: 1, name: "Martin Léa" })).toBeTruthy();
+    expect(await screen.findByRole("heading", { level: 1, name: "Léa Martin" })).toBeTruthy();
     expect(bodies).toEqual([{ lastName: "Martin", email: null, version: 1 }]);
     expect(screen.queryByRole("textbox", { name: /Nom de naissance/ })).toBeNull();
   });
@@ -242,7 +242,7 @@ describe("a correction", () => {
     await set(user, /Nom de naissance/, "Martin");
     cleanup();
     drawn?.server.close();
-    drawn = await draw("/candidats/k-9", "Martim Léa", refused("CANDIDAT_INCONNU"));
+    drawn = await draw("/candidats/k-9", "Léa Martim", refused("CANDIDAT_INCONNU"));
     expect((await screen.findByRole<HTMLInputElement>("textbox", { name: /Nom de naissance/ })).value).toBe("Martin");
   });
 });
@@ -264,10 +264,10 @@ describe("a search for a frequent name", () => {
     const user = userEvent.setup();
     await user.type(screen.getByRole("searchbox", { name: "Chercher un candidat" }), "Martin");
     expect(await screen.findByText("D'autres portent ce nom.")).toBeTruthy();
-    expect(await screen.findByRole("link", { name: "Martin Léa 19" })).toBeTruthy();
-    expect(screen.queryByRole("link", { name: "Martin Léa 20" })).toBeNull();
+    expect(await screen.findByRole("link", { name: "Léa 19 Martin" })).toBeTruthy();
+    expect(screen.queryByRole("link", { name: "Léa 20 Martin" })).toBeNull();
     await user.click(screen.getByRole("button", { name: "Afficher la suite" }));
-    expect(await screen.findByRole("link", { name: "Martin Léa 20" })).toBeTruthy();
+    expect(await screen.findByRole("link", { name: "Léa 20 Martin" })).toBeTruthy();
     expect(screen.queryByRole("button", { name: "Afficher la suite" })).toBeNull();
   });
 });

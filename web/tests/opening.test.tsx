@@ -57,7 +57,7 @@ describe("the opening room", () => {
     drawn = await draw(`/ouvertures/${coming.id}`, "Ouverture B, Val-de-Marne", calm());
     expect(await screen.findByText(/Vide jusqu'à l'ouverture/)).toBeTruthy();
     expect(screen.getByRole("button", { name: "Retenir" }).getAttribute("aria-disabled")).toBe("true");
-    expect(await screen.findByRole("button", { name: "Retirer Martin Léa" })).toBeTruthy();
+    expect(await screen.findByRole("button", { name: "Retirer Léa Martin" })).toBeTruthy();
   });
 
   test("preparing shows what is settled, and who is not eligible and why", async () => {
@@ -93,8 +93,8 @@ describe("the opening room", () => {
     expect(await screen.findAllByText("déjà retenu")).toHaveLength(2);
     // The hold's answer has no name: the basket reads them.
     await user.click(screen.getByRole("link", { name: /dans le panier/ }));
-    expect(await screen.findByDisplayValue("Martin Léa")).toBeTruthy();
-    expect(screen.getByDisplayValue("Diallo Awa")).toBeTruthy();
+    expect(await screen.findByDisplayValue("Léa Martin")).toBeTruthy();
+    expect(screen.getByDisplayValue("Awa Diallo")).toBeTruthy();
   });
 
   test("a pointer put down freezes the proposal: what was shown is what is sent", async () => {

@@ -73,9 +73,9 @@ describe("the basket", () => {
     drawn = await draw("/panier", "Panier");
     const [group] = await screen.findAllByRole("region", { name: /^Demande de / });
     if (!group) throw new Error("no group");
-    const button = within(group).getByRole("button", { name: "Valider 2 réservations" });
+    const button = within(group).getByRole("button", { name: "Valider" });
     expect(button.getAttribute("aria-disabled")).toBe("true");
-    expect(within(group).getByText("1 ligne sans candidat : nommez-le.")).toBeTruthy();
+    expect(within(group).getByText("1 ligne sans candidat : nommez-le, ou rendez le créneau.")).toBeTruthy();
     button.focus();
     expect(document.activeElement).toBe(button);
   });
@@ -108,7 +108,7 @@ describe("the basket", () => {
   test("an expired line keeps its candidate in words [R-15]", async () => {
     drawn = await draw("/panier", "Panier");
     expect(await screen.findByText(/Votre choix de candidat est gardé/)).toBeTruthy();
-    expect(screen.getByText("Diallo Awa")).toBeTruthy();
+    expect(screen.getByText("Awa Diallo")).toBeTruthy();
   });
 
   test("giving back names the slot, asks first, and keeps by default [R-13]", async () => {
@@ -118,7 +118,7 @@ describe("the basket", () => {
     if (!give) throw new Error("nothing to give back");
     await user.click(give);
     const dialog = await screen.findByRole("dialog");
-    expect(dialog.textContent).toMatch(/Martin Léa/);
+    expect(dialog.textContent).toMatch(/Léa Martin/);
     await user.click(within(dialog).getByRole("button", { name: "Garder" }));
     expect(drawn.world.basket.groups[0]?.lines[0]?.state).toBe("held");
   });
@@ -197,7 +197,7 @@ describe("a new candidate", () => {
     await user.type(screen.getByRole("textbox", { name: /Nom de naissance/ }), "Martin");
     await user.type(screen.getByRole("textbox", { name: /Prénom/ }), "Léa");
     await user.type(screen.getByRole("textbox", { name: /NEPH/ }), "0012");
-    expect(screen.getByText(/d'habitude 12 chiffres/)).toBeTruthy();
+    expect(screen.getByText(/en général 12 chiffres/)).toBeTruthy();
     await user.click(screen.getByRole("button", { name: "Inscrire et demander le mandat" }));
     expect(await screen.findByText(/Candidat introuvable/)).toBeTruthy();
     expect(screen.getByRole<HTMLInputElement>("textbox", { name: /NEPH/ }).value).toBe("0012");
@@ -227,7 +227,7 @@ describe("around the pages", () => {
     );
     await user.click(screen.getAllByRole("link", { name: "Seuils" })[0] as HTMLElement);
     expect(await screen.findByText("Refus inattendu, déjà signalé. Référence e-42.")).toBeTruthy();
-    await user.click(screen.getByRole("button", { name: "Relire" }));
+    await user.click(screen.getByRole("button", { name: "Actualiser" }));
     expect(await screen.findByText("Val-de-Marne, B")).toBeTruthy();
   });
 
@@ -255,8 +255,10 @@ describe("around the pages", () => {
 
   test("ours and RdvPermis' figure are both shown, and which one counts; a coming rule is announced [R-10] [R-24]", async () => {
     drawn = await draw("/seuils", "Seuils");
-    expect(await screen.findByText(/1 de moins que notre calcul : le sien compte/)).toBeTruthy();
-    expect(screen.getByText(/calculé des heures déclarées/)).toBeTruthy();
+    expect(
+      await screen.findByText(/1 de moins que notre calcul : c'est le chiffre de RdvPermis qui s'applique/),
+    ).toBeTruthy();
+    expect(screen.getByText(/calculé à partir des heures déclarées/)).toBeTruthy();
     expect(await screen.findByText(/4,5 aujourd'hui, 5 à partir du/)).toBeTruthy();
   });
 
@@ -285,7 +287,7 @@ describe("around the pages", () => {
     drawn = await draw("/journal?journal=securite", "Journal", world);
     expect(await screen.findByText("jeton de page absent ou périmé, 37 fois : Candidats")).toBeTruthy();
     expect(screen.queryByText(/api\/v1/)).toBeNull();
-    expect(screen.queryByLabelText("Journal lu")).toBeNull();
+    expect(screen.queryByLabelText("Journal affiché")).toBeNull();
   });
 
   test("the journal says why a session and a grant ended, and both can be asked for [S-14]", async () => {
@@ -308,7 +310,7 @@ describe("around the pages", () => {
       "Travail en arrière-plan : autorisation terminée refusée par RdvPermis",
       "Travail en arrière-plan : autorisation terminée a new word",
     ]);
-    const acts = within(screen.getByLabelText("Actes"));
+    const acts = within(screen.getByLabelText("Actions"));
     for (const act of ["Fin de session", "Travail en arrière-plan autorisé"]) expect(acts.getByText(act)).toBeTruthy();
   });
 
@@ -337,7 +339,7 @@ describe("around the pages", () => {
     drawn = await draw("/journal", "Journal", world);
     const user = userEvent.setup();
     await screen.findByText("Réservation confirmée");
-    await user.selectOptions(screen.getByLabelText("Journal lu"), "securite");
+    await user.selectOptions(screen.getByLabelText("Journal affiché"), "securite");
     expect(
       await screen.findByText("identité falsifiée, 500 fois : mandate.v1.MandateService/ListMandates"),
     ).toBeTruthy();
@@ -345,7 +347,7 @@ describe("around the pages", () => {
     const [verify] = screen.getAllByRole("button", { name: /Vérifier la preuve : accès refusé/i });
     await user.click(verify as HTMLElement);
     expect(await screen.findByText(/La preuve tient/)).toBeTruthy();
-    expect(within(screen.getByLabelText("Actes")).getByText("Appels à RdvPermis")).toBeTruthy();
+    expect(within(screen.getByLabelText("Actions")).getByText("Appels à RdvPermis")).toBeTruthy();
   });
 
   test.each([

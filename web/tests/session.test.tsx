@@ -75,7 +75,7 @@ describe("after a new sign-in in another tab", () => {
     await user.click(screen.getByRole("button", { name: "Inscrire et demander le mandat" }));
     await waitFor(() => expect(registrations[0]?.key).toBeTruthy());
     expect(registrations[0]?.token).toBe("t");
-    await screen.findByRole("heading", { level: 1, name: "Martin Léa" });
+    await screen.findByRole("heading", { level: 1, name: "Léa Martin" });
     expect(registrations).toHaveLength(2);
     expect(registrations[1]).toEqual({ ...registrations[0], token: "the new session's" });
   });
@@ -116,7 +116,7 @@ describe("after a new sign-in in another tab", () => {
     other.close();
     const user = await writeCandidate();
     await user.click(screen.getByRole("button", { name: "Inscrire et demander le mandat" }));
-    await screen.findByRole("heading", { level: 1, name: "Martin Léa" });
+    await screen.findByRole("heading", { level: 1, name: "Léa Martin" });
     expect(registrations.map(({ token }) => token)).toEqual(["the new session's"]);
   });
 
@@ -336,7 +336,7 @@ describe("the end of a session [S-04]", () => {
     await waitFor(() => expect(acts.length).toBeGreaterThanOrEqual(2));
     expect(new Set(all)).toEqual(new Set([null])); // what the page reads by itself is no act
     seconds = 900;
-    fireEvent.click(within(dialog).getByText("Rester connecté"));
+    fireEvent.click(within(dialog).getByText("Prolonger la session"));
     await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull(), { timeout: 5000 });
     // Once, by whichever request leaves first; a read that was under way may have closed the dialog before.
     await waitFor(() => expect(all.filter((one) => one !== null)).toEqual(["1"]));

@@ -16,7 +16,7 @@ describe("the team [R-28]", () => {
     drawn = await draw("/equipe", "Équipe");
     expect(await screen.findByText(/à renouveler : Chloé Bernard, …3f9a\./)).toBeTruthy();
     expect(screen.getByText(/^finit dans 20 jours/)).toBeTruthy();
-    expect(screen.getByText(/^terminée le /)).toBeTruthy();
+    expect(screen.getByText(/^a pris fin le /)).toBeTruthy();
   });
 
   test("an employee becomes a trainer", async () => {
@@ -69,7 +69,7 @@ describe("the team [R-28]", () => {
 
 describe("who is not free [R-18]", () => {
   test("a weekly absence is added, what it overlaps is named, and undo takes it back", async () => {
-    drawn = await draw("/candidats/k-1", "Martin Léa");
+    drawn = await draw("/candidats/k-1", "Léa Martin");
     const user = userEvent.setup();
     const { world } = drawn;
     const form = await screen.findByRole("form", { name: "Noter une indisponibilité" });
@@ -92,7 +92,7 @@ describe("who is not free [R-18]", () => {
   });
 
   test("an end before its start is an error beside the field, and nothing is sent", async () => {
-    drawn = await draw("/candidats/k-1", "Martin Léa");
+    drawn = await draw("/candidats/k-1", "Léa Martin");
     const user = userEvent.setup();
     const before = drawn.world.unavailabilities.length;
     const form = await screen.findByRole("form", { name: "Noter une indisponibilité" });
@@ -111,9 +111,7 @@ describe("who is not free [R-18]", () => {
     const file = new File([text], "agenda.ics", { type: "text/calendar" });
     await user.upload(await screen.findByLabelText("Fichier d'agenda de Auto-école du Pont"), file);
     expect(
-      await screen.findByText(
-        /1 plage occupée est gardée\. Laissés de côté : 2 événements libres, 1 événement passé\./,
-      ),
+      await screen.findByText(/1 plage occupée est gardée\. Non repris : 2 événements libres, 1 événement passé\./),
     ).toBeTruthy();
   });
 
@@ -218,7 +216,7 @@ describe("a weekly unavailability", () => {
 
 describe("what keeps a candidate from booking [R-21]", () => {
   test("each restriction has its end, reason and source; the next possible date stands above", async () => {
-    drawn = await draw("/candidats/k-2", "Diallo Awa");
+    drawn = await draw("/candidats/k-2", "Awa Diallo");
     const card = await screen.findByRole("region", { name: "Réservation possible ?" });
     expect(await within(card).findByText(/Permis B : prochaine date possible le/)).toBeTruthy();
     expect(card.textContent).toMatch(/échec à un examen.*calculée par ResaPermis/);
@@ -226,7 +224,7 @@ describe("what keeps a candidate from booking [R-21]", () => {
   });
 
   test("one person proposes the waiver, another approves it; who proposed finds no button", async () => {
-    drawn = await draw("/candidats/k-2", "Diallo Awa");
+    drawn = await draw("/candidats/k-2", "Awa Diallo");
     const user = userEvent.setup();
     await user.click(await screen.findByRole("button", { name: "Demander la levée pour force majeure…" }));
     await user.click(await screen.findByRole("button", { name: "Demander la levée" }));

@@ -140,6 +140,9 @@ async def test_only_notification_reads_a_contact_and_a_person_never(service: Ser
     request = pb.GetContactRequest(candidate_id=candidate, purpose="notify_candidate")
     contact = await service.call("GetContact", request, as_service="notification", no_person=True)
     assert contact.email == "zoe@mail.example"
+    about = pb.GetContactRequest(candidate_id=candidate, purpose="notify_school")
+    named = await service.call("GetContact", about, as_service="notification", no_person=True)
+    assert (named.first_name, named.last_name) == ("Zoé", NAME)
     for asks, no_person in (("basket", True), ("auth-gateway", False), ("notification", False)):
         refused = await refusal_of(service.call("GetContact", request, as_service=asks, no_person=no_person))
         assert refused.code in {Code.CODE_FORBIDDEN, Code.CODE_UNAUTHENTICATED}

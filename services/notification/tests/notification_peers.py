@@ -79,7 +79,7 @@ class Addressees(iam_pb2_grpc.IamServiceServicer, mandate_pb2_grpc.MandateServic
         if self.erased:
             raise Failure(Code.CODE_NOT_FOUND, "erased")
         self.purposes.append(request.purpose)
-        return mandate_pb2.GetContactResponse(first_name="Zoé <b>", email=self.email, locale="fr")
+        return mandate_pb2.GetContactResponse(first_name="Zoé <b>", last_name="Martin", email=self.email, locale="fr")
 
 
 class MailCatcher:

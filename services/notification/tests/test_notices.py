@@ -28,6 +28,8 @@ from resapermis_notification.notices import grants, lines, mandates, phrases, sc
 
 STARTS = datetime(2026, 12, 9, 7, 32, tzinfo=UTC)
 NOTICED = {"HELD", "REFUSED", "EXPIRED", "WITHDRAWN", "REJECTED", "BOOKED", "CANCELLED", "REPLACED", "SWAPPED", "DONE"}
+CODE = re.compile(r"\bR-[A-Z]|[A-Z]{2,}_[A-Z]|\d{4}-\d\d-\d\d")
+"""What people are never shown: ids of rules, codes, raw dates."""
 LEVELS = {"info", "success", "warning", "danger"}
 
 
@@ -54,6 +56,7 @@ def sound(notice: Notice) -> None:
     assert notice.text_fr
     assert notice.text_en
     assert "{" not in notice.text_fr + notice.text_en
+    assert not CODE.search(notice.text_fr + notice.text_en)
     assert notice.level in LEVELS
     assert notice.topic in {"basket", "booking", "mandate", "slot", "grant"}
     assert notice.facts.keys() <= phrases.FACT_KEYS
@@ -164,7 +167,23 @@ def test_baskets_and_thresholds_have_notices() -> None:
     sound(school.threshold_reached(near))
     assert school.threshold_reached(near).kind == "threshold.near"
     near.taken = 10
-    assert "décembre 2026 atteint : 10 / 10" in school.threshold_reached(near).text_fr
+    assert "Seuil de décembre 2026 atteint : 10 sur 10" in school.threshold_reached(near).text_fr
+
+
+@pytest.mark.req("N-03")
+@pytest.mark.parametrize(
+    ("month", "spoken"),
+    [("2026-10", "Seuil d'octobre 2026"), ("2026-08", "Seuil d'août 2026"), ("2026-11", "Seuil de novembre 2026")],
+)
+def test_a_month_is_joined_as_it_is_spoken(month: str, spoken: str) -> None:
+    near = ThresholdReached(school_id="s", department="94", month=month, category="B", taken=8, limit=10)
+    differs = ThresholdDiffers(school_id="s", department="94", month=month, category="B", ours=12, theirs=11)
+    assert school.threshold_reached(near).text_fr.startswith(spoken)
+    assert school.threshold_differs(differs).text_fr.startswith(spoken)
+
+
+def test_a_full_hour_has_no_minutes_in_french() -> None:
+    assert vocabulary.hour_fr(datetime(2026, 12, 2, 14, tzinfo=UTC), vocabulary.PARIS_ZONE) == "15 h"
 
 
 @pytest.mark.req("R-31", "N-03")
@@ -216,7 +235,7 @@ def test_a_change_of_a_rule_is_for_everybody_and_states_what_from_when() -> None
     assert notice.school_id == EVERYBODY
     assert notice.text_fr == (
         "Règle modifiée le mercredi 9 décembre 2026 à 8 h 32 (heure de Paris) : "
-        "créneaux par formateur et par mois, département 94, 4.5 → 5."
+        "créneaux par formateur et par mois, département 94, 4,5 → 5."
     )
     assert not notice.mail_school
     sound(school.rule_changed(RuleChanged(name="unknown_parameter", new_value="1")))
@@ -231,7 +250,7 @@ def test_a_matched_search_is_one_accounts_and_its_label_stays_away() -> None:
     sound(notice)
     assert (notice.account_id, notice.mail_school, notice.object_id) == ("a1", False, "f1")
     assert notice.text_fr == (
-        "Votre recherche a trouvé 3 créneaux (permis B), le premier mercredi 9 décembre 2026 à 8 h 32. "
+        "Votre recherche a trouvé 3 créneaux (permis B), le premier le mercredi 9 décembre 2026 à 8 h 32. "
         "Rien n'est retenu sans vous."
     )
     assert "Léa" not in str(notice)
@@ -249,6 +268,7 @@ def test_an_authorisation_that_ends_is_warned_of_and_one_that_ended_is_announced
         sound(notice)
         assert (notice.kind, notice.level, notice.managers_only) == (f"authorisation.{kind}", level, True)
         assert notice.object_id == trainer
+        assert ("Renouvelez-la" in notice.text_fr) == (what == "trainer")
 
 
 @pytest.mark.req("R-17")
@@ -266,7 +286,9 @@ def test_a_drift_names_the_rules_and_a_difference_both_figures() -> None:
     drift = lines.compliance_drifted(ComplianceDrifted(line_id="l1", school_id="s", rules=["R-GROUP", "R-NOTICE"]))
     sound(drift)
     assert (drift.facts["rules"], drift.level) == ("R-GROUP|R-NOTICE", "danger")
-    assert "R-GROUP, R-NOTICE" in drift.text_en
+    assert drift.text_fr.startswith(
+        "Une réservation ne respecte pas les règles en vigueur ce jour-là : taille d'une demande, délai avant l'examen."
+    )
     event = ThresholdDiffers(school_id="s", department="94", month="2026-12", category="B", ours=12, theirs=11)
     differs = school.threshold_differs(event)
     sound(differs)
@@ -285,7 +307,7 @@ def test_when_the_last_grant_ends_managers_are_told_what_waits_and_why(reason: s
     sound(notice)
     assert (notice.kind, notice.school_id, notice.account_id) == ("grant.none_left", "s", "")
     assert (notice.managers_only, notice.mail_school) == (True, True)
-    assert "les résultats, les mandats et les recherches gardées attendent" in notice.text_fr
+    assert "les résultats, les mandats et les recherches gardées restent en attente" in notice.text_fr
     assert (" a pris fin : " in notice.text_fr, " has ended: " in notice.text_en) == ((reason[:3] != "Zoé"),) * 2
     assert notice.facts.get("reason", "") == ("" if reason[:3] == "Zoé" else reason)
     assert "Zoé" not in str(notice)

@@ -21,7 +21,7 @@ export const cancelBooking = (id: string, reason: CancelReason, key: string) =>
       params: { header: act(key), path: { booking_id: id } },
       body: { reason },
     }),
-  );
+  ) as Promise<api.Booking>;
 
 export const replaceCandidate = (id: string, candidateId: string, key: string) =>
   ask(() =>
@@ -29,7 +29,7 @@ export const replaceCandidate = (id: string, candidateId: string, key: string) =
       params: { header: act(key), path: { booking_id: id } },
       body: { candidateId },
     }),
-  );
+  ) as Promise<api.Booking>;
 
 /** Bookings that RdvPermis allows to be swapped with this one, on `date` ("2026-12-09"). */
 export const swappable = (id: string, date: string) =>

@@ -1,5 +1,5 @@
 /** The inbox. */
-import { infiniteQueryOptions, queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { keys } from "./contract/cache.ts";
 import { ask, ours, rest } from "./contract/client.ts";
 import type * as api from "./contract/types.ts";
@@ -26,32 +26,3 @@ export const noticesQuery = infiniteQueryOptions({
 });
 
 export const unreadQuery = queryOptions({ queryKey: [...keys.notices, "unread"], queryFn: unread });
-
-/** Read marks are shown before the answer (rule 1): they are ours, and are undone if refused. */
-export function useMarkRead() {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn: markRead,
-    onMutate: async (id: string) => {
-      await client.cancelQueries({ queryKey: keys.notices });
-      const before = client.getQueryData(noticesQuery.queryKey);
-      client.setQueryData(noticesQuery.queryKey, (data) =>
-        data
-          ? {
-              ...data,
-              pages: data.pages.map((page) => ({
-                ...page,
-                unread: Math.max(0, page.unread - 1),
-                items: page.items.map((notice) =>
-                  notice.id === id ? { ...notice, readAt: notice.readAt ?? new Date().toISOString() } : notice,
-                ),
-              })),
-            }
-          : data,
-      );
-      return { before };
-    },
-    onError: (_error, _id, context) => client.setQueryData(noticesQuery.queryKey, context?.before),
-    onSettled: () => client.invalidateQueries({ queryKey: keys.notices }),
-  });
-}

@@ -26,7 +26,7 @@ export function ActionButton({ children, onAct, busy = false, blocked, main = fa
   const why = useId();
   const reason = online
     ? blocked
-    : t`Vous êtes hors ligne. La connexion revenue, cliquez à nouveau : rien ne part tout seul.`;
+    : t`Vous êtes hors ligne. Une fois la connexion revenue, cliquez à nouveau : rien n'est envoyé sans vous.`;
   const locked = busy || reason !== undefined;
   const act = useRef(onAct);
   act.current = locked ? () => undefined : onAct;

@@ -32,7 +32,7 @@ interface Readable<T> {
   error: Error | null;
   isPending: boolean;
   isFetching: boolean;
-  refetch: () => unknown;
+  refetch: (options: { cancelRefetch: boolean }) => unknown;
 }
 
 /** Draws a query: old data stay on screen under an error. */
@@ -52,8 +52,12 @@ export function Loaded<T>({
       {query.error ? (
         <ProblemNotice error={query.error}>
           <div>
-            <Button variant="default" onClick={() => query.refetch()} aria-disabled={query.isFetching || undefined}>
-              {t`Relire`}
+            <Button
+              variant="default"
+              onClick={() => query.refetch({ cancelRefetch: false })}
+              aria-disabled={query.isFetching || undefined}
+            >
+              {t`Actualiser`}
             </Button>
           </div>
         </ProblemNotice>

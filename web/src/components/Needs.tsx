@@ -1,22 +1,23 @@
-/** The rules that refuse, one line a reason: the sentence, what to do, and the rule with its source for those who ask. */
+/** The rules that refuse, one line a reason: the sentence, what to do; the rules with their sources for those who ask. */
 import { t } from "@lingui/core/macro";
 import { Link } from "@tanstack/react-router";
 import type { Need } from "../api/contract/types.ts";
 import { needText, remedyText } from "../rules/answers/remedies.ts";
-import { ruleName, telling } from "../rules/answers/verdicts.ts";
+import { telling } from "../rules/answers/verdicts.ts";
+import { Details, ruleDetails } from "./Notice.tsx";
 
 export function Needs({ needs }: { needs: readonly Need[] }) {
   return (
-    <ul className="rp-plain-list">
-      {telling(needs).map((need) => (
-        <li key={`${need.rule}/${JSON.stringify(need.facts)}`}>
-          {needText(need)} <Remedy need={need} />{" "}
-          <span className="rp-small rp-muted">
-            {ruleName(need.rule) === need.rule ? "" : `${ruleName(need.rule)} `}({need.rule}, {need.source})
-          </span>
-        </li>
-      ))}
-    </ul>
+    <>
+      <ul className="rp-plain-list">
+        {telling(needs).map((need) => (
+          <li key={`${need.rule}/${JSON.stringify(need.facts)}`}>
+            {needText(need)} <Remedy need={need} />
+          </li>
+        ))}
+      </ul>
+      {needs.length > 0 ? <Details items={needs.map(ruleDetails)} /> : null}
+    </>
   );
 }
 
@@ -40,7 +41,7 @@ function Remedy({ need }: { need: Need }) {
     case "validate_or_release":
       return <Link to="/panier">{text}</Link>;
     case "choose_another_month":
-      return <Link to="/seuils">{t`Choisissez un autre mois : voyez les seuils.`}</Link>;
+      return <Link to="/seuils">{t`Choisissez un autre mois : consultez les seuils.`}</Link>;
     default:
       return <span>{text}</span>;
   }

@@ -2,13 +2,14 @@
 import { t } from "@lingui/core/macro";
 import { Button } from "@mantine/core";
 import { IconAlertTriangle, IconCircleCheck, IconCircleX, IconInfoCircle } from "@tabler/icons-react";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { useRouterState } from "@tanstack/react-router";
 import type { ReactNode, Ref } from "react";
 import { keys } from "../api/contract/cache.ts";
 import { Problem } from "../api/contract/problem.ts";
 import type { Reason, Session } from "../api/contract/types.ts";
 import { proveByPasskey } from "../api/people/passkey.ts";
+import { useAct } from "../live/act.ts";
 import { refusalText } from "../rules/answers/refusals.ts";
 
 export type Level = "info" | "success" | "warning" | "danger";
@@ -43,16 +44,22 @@ export function Notice({
 export function ReasonDetails({ reason }: { reason: Reason }) {
   const sources = (reason.verdicts ?? []).filter((verdict) => !verdict.allowed);
   const codes = [reason.code, reason.rdvpermisCode, reason.errorId].filter(Boolean);
+  return <Details items={[...sources.map(ruleDetails), codes.join(" · ")]} />;
+}
+
+/** "R-TERRITORY · RdvPermis charter 3.2" */
+export function ruleDetails({ rule, source }: { rule: string; source: string }): string {
+  return `${rule} · ${source}`;
+}
+
+export function Details({ items }: { items: readonly string[] }) {
   return (
     <details className="rp-small rp-muted">
       <summary>{t`Détails`}</summary>
       <ul>
-        {sources.map((verdict) => (
-          <li key={verdict.rule}>
-            {verdict.rule} · {verdict.source}
-          </li>
+        {[...new Set(items)].map((item) => (
+          <li key={item}>{item}</li>
         ))}
-        <li>{codes.join(" · ")}</li>
       </ul>
     </details>
   );
@@ -65,7 +72,7 @@ export function ReasonDetails({ reason }: { reason: Reason }) {
 function ConfirmIdentity() {
   const here = useRouterState({ select: (state) => state.location.href });
   const session = useQueryClient().getQueryData<Session | null>(keys.session);
-  const proving = useMutation({ mutationFn: proveByPasskey });
+  const proving = useAct(() => proveByPasskey());
   if (session && session.school === null) {
     return proving.isSuccess ? (
       <p>{t`C'est fait. Recommencez.`}</p>

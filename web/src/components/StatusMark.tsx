@@ -87,7 +87,7 @@ export function mandateWord(state: MandateState): string {
     case "expired":
       return t`Expiré`;
     case "superseded":
-      return t`Repris par un autre`;
+      return t`Remplacé par un plus récent`;
   }
 }
 

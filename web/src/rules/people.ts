@@ -16,7 +16,7 @@ export function roleName(role: string): string {
   const names: Record<string, () => string> = {
     school_admin: () => t`administrateur de l'école`,
     school_manager: () => t`gérant de l'école`,
-    trainer: () => t`enseignant`,
+    trainer: () => t`formateur`,
     supervisor: () => t`superviseur`,
     candidate: () => t`candidat`,
     dpo: () => t`délégué à la protection des données`,

@@ -7,7 +7,7 @@ export function NotFound() {
   return (
     <div className="rp-stack">
       <PageTitle>{t`Page introuvable`}</PageTitle>
-      <Empty title={t`Cette adresse ne mène nulle part`} action={<Link to="/">{t`Aller à l'accueil`}</Link>}>
+      <Empty title={t`Cette page n'existe pas`} action={<Link to="/">{t`Aller à l'accueil`}</Link>}>
         {t`Le lien est peut-être ancien ou incomplet.`}
       </Empty>
     </div>

@@ -13,6 +13,7 @@ import { Loading } from "../components/Loading.tsx";
 import { ProblemNotice } from "../components/Notice.tsx";
 import { signedOut } from "../live/feed.ts";
 import { useStore } from "../live/store.ts";
+import { Late } from "./frame/Late.tsx";
 import { Ended } from "./session/Ended.tsx";
 import { EntranceFrame } from "./session/EntranceFrame.tsx";
 import { Landing } from "./session/Landing.tsx";
@@ -27,13 +28,21 @@ export function Root() {
   // Before anything of the school is drawn: a session that is over leaves none of it.
   const over = useStore(signedOut);
   const path = useRouterState({ select: (state) => state.location.pathname });
-  if (ENTRANCES.includes(path))
-    return (
-      <EntranceFrame>
-        <Outlet />
-      </EntranceFrame>
-    );
-  return over ? <Ended /> : <Present />;
+  const shown = ENTRANCES.includes(path) ? (
+    <EntranceFrame>
+      <Outlet />
+    </EntranceFrame>
+  ) : over ? (
+    <Ended />
+  ) : (
+    <Present />
+  );
+  return (
+    <>
+      {shown}
+      <Late />
+    </>
+  );
 }
 
 function Present() {
@@ -50,7 +59,7 @@ function Present() {
     <main className="rp-main">
       <ProblemNotice error={session.error}>
         <div>
-          <Button variant="default" onClick={() => session.refetch()}>{t`Relire`}</Button>
+          <Button variant="default" onClick={() => session.refetch({ cancelRefetch: false })}>{t`Actualiser`}</Button>
         </div>
       </ProblemNotice>
     </main>

@@ -84,6 +84,12 @@ export function monthLong(month: string): string {
   return format({ timeZone: "UTC", month: "long", year: "numeric" }).format(new Date(`${month.slice(0, 7)}-01T00:00Z`));
 }
 
+/** "de décembre 2026", "d'octobre 2026", for "le seuil de…". */
+export function ofMonth(month: string): string {
+  const name = monthLong(month);
+  return /^[aeiouâàéèêîô]/i.test(name) ? t`d'${name}` : t`de ${name}`;
+}
+
 /** An instant in the reader's zone: "15:17". */
 export function clockTime(instant: string | number): string {
   return format({ hour: "2-digit", minute: "2-digit" }).format(new Date(instant));
@@ -101,9 +107,14 @@ export function instantShort(instant: string | number): string {
   return `${day} ${clockTime(instant)}`;
 }
 
-/** An instant to the millisecond, UTC, for the journal. */
+/** An instant in the reader's zone to the millisecond, for the journal: "lun. 30 nov. 2026, 15:02:10,123". */
 export function instantExact(instant: string): string {
-  return new Date(instant).toISOString().replace("T", " ").replace("Z", " UTC");
+  const date = new Date(instant);
+  const day = format({ weekday: "short", day: "numeric", month: "short", year: "numeric" }).format(date);
+  const time = format({ hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 }).format(
+    date,
+  );
+  return `${day}, ${time}`;
 }
 
 /** A publication moment, with its place: "mer. 2 déc., 15:00 (heure de Paris)". */
@@ -130,7 +141,7 @@ export function parisDay(instant: string | number): string {
 export function duration(seconds: number): string {
   const { days, hours, minutes, seconds: rest } = parts(seconds);
   const two = (value: number) => String(value).padStart(2, "0");
-  if (days > 0) return t`${days} j ${hours} h`;
+  if (days > 0) return hours > 0 ? t`${days} j ${hours} h` : t`${days} j`;
   if (hours > 0) return t`${hours} h ${two(minutes)} min`;
   if (minutes > 0) return t`${minutes} min ${two(rest)} s`;
   return t`${rest} s`;

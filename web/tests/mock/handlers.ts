@@ -100,7 +100,7 @@ export function handlers(world: World) {
       const { items } = (await request.json()) as { items: { slotId: string; candidateId?: string }[] };
       const named = (id: string | undefined) => {
         const person = world.candidates.find((one) => one.id === id);
-        return person ? { id: person.id, displayName: `${person.lastName} ${person.firstName}` } : null;
+        return person ? { id: person.id, displayName: `${person.firstName} ${person.lastName}` } : null;
       };
       const group = {
         id: crypto.randomUUID(),
@@ -127,7 +127,7 @@ export function handlers(world: World) {
       const line = lineOf(params.id);
       if (!line) return missing();
       const person = world.candidates.find((one) => one.id === candidateId);
-      line.candidate = person ? { id: person.id, displayName: `${person.lastName} ${person.firstName}` } : null;
+      line.candidate = person ? { id: person.id, displayName: `${person.firstName} ${person.lastName}` } : null;
       return HttpResponse.json(line);
     }),
     http.delete("*/api/v1/basket/items/:id", ({ params }) => {
@@ -157,7 +157,37 @@ export function handlers(world: World) {
         serverTime: iso(),
       });
     }),
-    http.post("*/api/v1/bookings/:id/:act", () => HttpResponse.json({})),
+    http.post("*/api/v1/bookings/:id/cancellation", ({ params }) => {
+      const found = world.bookings.upcoming.find((one) => one.id === params.id);
+      if (!found) return missing();
+      world.bookings.upcoming = world.bookings.upcoming.filter((one) => one !== found);
+      const cancelled = { ...found, state: "cancelled" as const };
+      world.bookings.past = [cancelled, ...world.bookings.past];
+      return HttpResponse.json(cancelled);
+    }),
+    http.post("*/api/v1/bookings/:id/replacement", async ({ params, request }) => {
+      const { candidateId } = (await request.json()) as { candidateId: string };
+      const found = world.bookings.upcoming.find((one) => one.id === params.id);
+      const next = world.candidates.find((one) => one.id === candidateId);
+      if (!found || !next) return missing();
+      const candidate = { id: next.id, displayName: `${next.firstName} ${next.lastName}` };
+      const replaced = { ...found, id: `${found.id}-next`, candidate };
+      world.bookings.upcoming = world.bookings.upcoming.map((one) => (one === found ? replaced : one));
+      return HttpResponse.json(replaced);
+    }),
+    http.post("*/api/v1/bookings/:id/swap", async ({ params, request }) => {
+      const { otherBookingId } = (await request.json()) as { otherBookingId: string };
+      const one = world.bookings.upcoming.find(({ id }) => id === params.id);
+      const other = world.bookings.upcoming.find(({ id }) => id === otherBookingId);
+      if (!one || !other) return missing();
+      const swapped = [
+        { ...one, id: `${one.id}-next`, candidate: other.candidate ?? null },
+        { ...other, id: `${other.id}-next`, candidate: one.candidate ?? null },
+      ];
+      const rest = world.bookings.upcoming.filter((booking) => booking !== one && booking !== other);
+      world.bookings.upcoming = [...swapped, ...rest];
+      return HttpResponse.json({ items: swapped });
+    }),
     http.get("*/api/v1/candidates", () => page(world.candidates)),
     http.get("*/api/v1/candidates/:id", ({ params }) => {
       const found = world.candidates.find((one) => one.id === params.id);

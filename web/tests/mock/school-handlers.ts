@@ -68,7 +68,7 @@ export function schoolHandlers(world: World) {
         candidates: candidateIds.map((candidateId) => {
           const needs = restricted(candidateId);
           const person = world.candidates.find((one) => one.id === candidateId);
-          const displayName = person ? `${person.lastName} ${person.firstName}` : candidateId;
+          const displayName = person ? `${person.firstName} ${person.lastName}` : candidateId;
           return {
             candidate: { id: candidateId, displayName },
             ready: needs.length === 0,

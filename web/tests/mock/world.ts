@@ -427,8 +427,8 @@ function makeSchool(): Pick<
 export function makeWorld(): World {
   const slots = makeSlots();
   const at = (index: number) => slots[index] ?? makeSlot(index, "2026-12-09", 512);
-  const martin = { id: "k-1", displayName: "Martin Léa" };
-  const diallo = { id: "k-2", displayName: "Diallo Awa" };
+  const martin = { id: "k-1", displayName: "Léa Martin" };
+  const diallo = { id: "k-2", displayName: "Awa Diallo" };
   const candidates = [
     makeCandidate("k-1", "Martin", "Léa"),
     makeCandidate("k-2", "Diallo", "Awa"),

@@ -50,10 +50,13 @@ async def test_a_check_says_why_not_what_to_do_and_when_it_opens(over: Any) -> N
     body = answer.json()
     assert (body["allowed"], body["lines"][0]["opensAt"]) == (False, "2026-12-02T14:00:00Z")
     (need,) = body["lines"][0]["needs"]
-    assert need["detail"] == "Réservé aux écoles du département du centre. Ouvre le 02/12/2026 à 15 h 00 (Paris)."
-    assert (need["remedy"], need["action"]) == ("wait", "Attendez l'heure dite.")
+    assert (
+        need["detail"]
+        == "Réservé aux écoles du département du centre. Possible à partir du 02/12/2026 à 15 h (heure de Paris)."
+    )
+    assert (need["remedy"], need["action"]) == ("wait", "Attendez l'heure indiquée.")
     assert body["lines"][0]["verdicts"][0]["rule"] == "R-TERRITORY"
-    assert body["actionNeeds"][0]["detail"] == "Une action porte sur 4 créneaux au plus, vous en demandez 5."
+    assert body["actionNeeds"][0]["detail"] == "Au plus 4 créneaux par demande : vous en demandez 5."
 
 
 async def test_a_remedy_that_a_newer_service_says_is_shown_as_a_word(over: Any) -> None:
@@ -85,7 +88,7 @@ async def test_a_preparation_shows_what_stands_ready(over: Any) -> None:
     assert answer["basketExpiresAt"] == "2026-12-09T12:00:00Z"
     assert answer["candidates"] == [
         {
-            "candidate": {"id": "c-aaaa", "displayName": "L. Martin"},
+            "candidate": {"id": "c-aaaa", "displayName": "Léa Martin"},
             "ready": True,
             "needs": [],
             "rdvpermisAsked": True,
@@ -145,7 +148,7 @@ async def test_bookings_change_places(over: Any) -> None:
         booking_pb2.ListSwappableRequest(booking_id="l-1", date="2026-12-10"),
         booking_pb2.SwapBookingsRequest(request_id="act-1", booking_id="l-1", other_booking_id="l-2"),
     ]
-    assert own_day.json()["items"][0]["candidate"]["displayName"] == "L. Martin"
+    assert own_day.json()["items"][0]["candidate"]["displayName"] == "Léa Martin"
     assert [(line["id"], line["changing"]) for line in swapped.json()["items"]] == [("l-3", False), ("l-4", True)]
 
 

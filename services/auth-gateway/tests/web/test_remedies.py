@@ -51,4 +51,4 @@ def test_what_a_rule_advises_goes_before_what_the_code_does() -> None:
 def test_each_restriction_has_a_reason_in_words() -> None:
     for word in RESTRICTIONS:
         assert restriction_reason(word, "fr") != restriction_reason(word, "en")
-    assert restriction_reason("NEVER_SEEN", "en") == "penalty, says RdvPermis"
+    assert restriction_reason("NEVER_SEEN", "en") == "penalty, by RdvPermis' word"

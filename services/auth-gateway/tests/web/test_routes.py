@@ -166,7 +166,7 @@ async def test_a_validation_is_a_200_only_where_all_is_booked(over: Any, state: 
     async with browser:
         answer = await browser.post("/api/v1/basket/validation", json={"groupId": "g-1"}, headers=KEY)
     assert (answer.status_code, answer.json()["results"][0]["state"]) == (status, state.lower())
-    assert answer.json()["group"]["lines"][0]["candidate"]["displayName"] == "L. Martin"
+    assert answer.json()["group"]["lines"][0]["candidate"]["displayName"] == "Léa Martin"
 
 
 async def test_the_basket_is_shown_even_while_names_cannot_be_read(over: Any) -> None:
@@ -391,7 +391,7 @@ async def test_the_inbox_names_candidates_and_marks_are_passed_on(over: Any) -> 
         await browser.post("/api/v1/notifications/n-1/read")
     assert page["unread"] == 1
     assert page["items"][0]["text"] == {"fr": "Réservé.", "en": "Booked."}
-    assert page["items"][0]["candidate"]["displayName"] == "L. Martin"
+    assert page["items"][0]["candidate"]["displayName"] == "Léa Martin"
     assert services["notification"].asked == [
         notification_pb2.ListNoticesRequest(limit=50, unread_only=True),
         notification_pb2.MarkReadRequest(notice_id="n-1"),

@@ -155,7 +155,7 @@ async def test_a_standing_gives_restrictions_in_words_and_when_they_end(over: An
         waiver = await browser.post("/api/v1/restrictions/b-1/waiver", json={"reason": "illness"})
         refused = await browser.post("/api/v1/restrictions/b-1/waiver-approval")
     shown = answer.json()
-    assert [one["detail"] for one in shown["restrictions"]] == ["échec à un examen", "pénalité, dit RdvPermis"]
+    assert [one["detail"] for one in shown["restrictions"]] == ["échec à un examen", "pénalité, selon RdvPermis"]
     assert (shown["restrictions"][0]["waiverProposed"], shown["restrictions"][0]["waiverProposedByMe"]) == (True, False)
     assert shown["nextPossibleAt"] == {"B": "2027-01-10T00:00:00Z"}
     assert "a-1" not in answer.text

@@ -15,7 +15,8 @@ USUAL_NEPH = re.compile(r"[0-9]{12}(?:[0-9]{2})?")
 CATEGORY = re.compile(r"[A-D][12]?E?")
 GEARBOXES = frozenset({"manual", "automatic"})
 PURPOSES = frozenset(
-    {"follow_candidate", "find_candidate", "show_basket", "show_booking", "show_notice", "notify_candidate"}
+    {"follow_candidate", "find_candidate", "show_basket", "show_booking", "show_notice"}
+    | {"notify_candidate", "notify_school"}
 )
 """Why personal data may be read (requirement D-13); anything else is refused."""
 

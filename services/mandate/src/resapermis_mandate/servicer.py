@@ -225,12 +225,14 @@ class MandateServicer(mandate_pb2_grpc.MandateServiceServicer):
             if found is None:
                 raise Failure(Code.CODE_NOT_FOUND, "no such candidate")
             actor = Actor(kind=Actor.KIND_SYSTEM, id=caller().service)
-            await self._record_reads(tx, actor, found.school_id, [found.id], "first_name email", request.purpose)
+            await self._record_reads(tx, actor, found.school_id, [found.id], f"{NAME_FIELDS} email", request.purpose)
         try:
             identity = self._identities.open(found)
         except Unreadable:
             raise Failure(Code.CODE_NOT_FOUND, "erased") from None
-        return pb.GetContactResponse(first_name=identity.first_name, email=identity.email, locale="fr")
+        return pb.GetContactResponse(
+            last_name=identity.last_name, first_name=identity.first_name, email=identity.email, locale="fr"
+        )
 
     async def RequestMandate(self, request: pb.RequestMandateRequest, context: Any) -> pb.RequestMandateResponse:
         """Ask RdvPermis; its refusal comes as a Failure with its code, and the mandate is kept as refused."""

@@ -7,7 +7,8 @@ from resapermis.mandate.v1 import mandate_pb2, mandate_pb2_grpc
 from resapermis_kit.rpc import peers
 
 PEER_SECONDS = 5.0
-PURPOSE = "notify_candidate"
+NOTIFY_CANDIDATE, NOTIFY_SCHOOL = "notify_candidate", "notify_school"
+"""Why a candidate's data are read: for a mail to them, or about them."""
 
 
 class Addresses:
@@ -33,9 +34,9 @@ class Addresses:
         )
         return answer.word
 
-    async def of_candidate(self, candidate_id: str) -> mandate_pb2.GetContactResponse:
-        """First name, address and language; Failure NOT_FOUND once erased, others when mandate does not answer."""
-        request = mandate_pb2.GetContactRequest(candidate_id=candidate_id, purpose=PURPOSE)
+    async def of_candidate(self, candidate_id: str, purpose: str) -> mandate_pb2.GetContactResponse:
+        """Name, address and language; Failure NOT_FOUND once erased, others when mandate does not answer."""
+        request = mandate_pb2.GetContactRequest(candidate_id=candidate_id, purpose=purpose)
         answer: mandate_pb2.GetContactResponse = await peers.ask(
             self._candidates.GetContact, request, timeout=PEER_SECONDS, principal=""
         )

@@ -2,6 +2,7 @@
 import createClient from "openapi-fetch";
 import { serverClock } from "../../time/clock.ts";
 import { expectSession, takeEarly } from "./early.ts";
+import { watchedForLateness } from "./late.ts";
 import { actHeader } from "./presence.ts";
 import { networkProblem, Problem } from "./problem.ts";
 import type { paths } from "./schema.d.ts";
@@ -102,7 +103,7 @@ export async function ask<T>(question: () => Promise<Answer<T>>, quiet = false):
 async function sendOnce<T>(question: () => Promise<Answer<T>>): Promise<{ answer: Answer<T>; sent: number }> {
   const sent = performance.now();
   try {
-    return { answer: await question(), sent };
+    return { answer: await watchedForLateness(question()), sent };
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     // TypeError: no network. SyntaxError: a body cut on its way, or not ours.

@@ -103,8 +103,8 @@ export function AddForm({ subject, name }: { subject: Subject; name: string }) {
         <Notice level="warning">
           <p>
             {plural(met, {
-              one: "# réservation à venir tombe dans cette indisponibilité. Elle n'est pas changée.",
-              other: "# réservations à venir tombent dans cette indisponibilité. Elles ne sont pas changées.",
+              one: "# réservation à venir tombe dans cette indisponibilité. Elle reste en place.",
+              other: "# réservations à venir tombent dans cette indisponibilité. Elles restent en place.",
             })}{" "}
             <Link to="/reservations">{t`Voir les réservations`}</Link>
           </p>

@@ -1,12 +1,13 @@
 /** When a person, a vehicle or the school is not free: the list of the next weeks, adding, taking back, reading a calendar. */
-import { t } from "@lingui/core/macro";
+import { plural, t } from "@lingui/core/macro";
 import { ActionIcon } from "@mantine/core";
 import { IconTrash } from "@tabler/icons-react";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { addUnavailability, removeUnavailability, unavailabilitiesQuery } from "../../api/availability.ts";
 import { keys } from "../../api/contract/cache.ts";
-import type { Subject, Unavailability } from "../../api/contract/types.ts";
+import type { NewUnavailability, Subject, Unavailability } from "../../api/contract/types.ts";
+import { useAct } from "../../live/act.ts";
 import { toast } from "../../live/toast.ts";
 import { recurrenceText } from "../../rules/recurrence.ts";
 import { addDays, todayInParis } from "../../time/calendar.ts";
@@ -28,7 +29,7 @@ export function Availability({ subject, name }: { subject: Subject; name: string
       <Loaded query={query} rows={3}>
         {({ items }) =>
           items.length === 0 ? (
-            <p className="rp-muted">{t`Toujours libre dans les trois mois. Notez une indisponibilité, ou importez un agenda.`}</p>
+            <p className="rp-muted">{t`Aucune indisponibilité d'ici trois mois. Notez une indisponibilité, ou importez un agenda.`}</p>
           ) : (
             <ul className="rp-plain-list rp-unavailabilities">
               {firsts(items).map(({ one, times }) => (
@@ -49,23 +50,16 @@ function Row({ one, times, name }: { one: Unavailability; times: number; name: s
   const refresh = () => client.invalidateQueries({ queryKey: keys.unavailabilities });
   const span = spanText(one);
   const again = recurrenceText(one.rrule, one.timeZone);
-  const back = useMutation({
-    mutationFn: () =>
-      addUnavailability(
-        {
-          subject: one.subject as Subject,
-          startsAt: one.startsAt,
-          endsAt: one.endsAt,
-          timeZone: one.timeZone,
-          ...(one.rrule ? { rrule: one.rrule } : {}),
-        },
-        crypto.randomUUID(),
-      ),
-    onSettled: refresh,
-  });
-  const remove = useMutation({
-    mutationFn: () => removeUnavailability(one.id),
-    onSuccess: () => toast(t`${name} est de nouveau libre ${span}.`, () => back.mutate()),
+  const back = useAct((body: NewUnavailability, key: string) => addUnavailability(body, key), { onSettled: refresh });
+  const same: NewUnavailability = {
+    subject: one.subject as Subject,
+    startsAt: one.startsAt,
+    endsAt: one.endsAt,
+    timeZone: one.timeZone,
+    ...(one.rrule ? { rrule: one.rrule } : {}),
+  };
+  const remove = useAct(() => removeUnavailability(one.id), {
+    onSuccess: () => toast(t`${name} est de nouveau libre ${span}.`, () => back.mutate(same)),
     onSettled: refresh,
   });
   return (
@@ -73,7 +67,11 @@ function Row({ one, times, name }: { one: Unavailability; times: number; name: s
       <span>
         <strong>{span}</strong>{" "}
         <span className="rp-muted">
-          {[again, times > 1 ? t`${times} fois d'ici trois mois` : "", one.imported ? t`agenda importé` : ""]
+          {[
+            again,
+            times > 1 ? plural(times, { one: "# fois d'ici trois mois", other: "# fois d'ici trois mois" }) : "",
+            one.imported ? t`agenda importé` : "",
+          ]
             .filter(Boolean)
             .join(", ")}
         </span>

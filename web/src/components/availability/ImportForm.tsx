@@ -6,11 +6,12 @@
 import { plural, t } from "@lingui/core/macro";
 import { Button, FileButton } from "@mantine/core";
 import { IconUpload } from "@tabler/icons-react";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { importCalendar } from "../../api/availability.ts";
 import { keys } from "../../api/contract/cache.ts";
 import type { ImportReport, LostEvent, Subject } from "../../api/contract/types.ts";
+import { useAct } from "../../live/act.ts";
 import { announce } from "../../live/announce.ts";
 import { dayOf, hour, isDay } from "../../time/calendar.ts";
 import { dayDate } from "../../time/format.ts";
@@ -56,8 +57,7 @@ interface Import {
 
 export function ImportForm({ subject, name }: { subject: Subject; name: string }) {
   const client = useQueryClient();
-  const read = useMutation({
-    mutationFn: ({ calendar, despiteLosses }: Import) => importCalendar(subject, calendar, despiteLosses),
+  const read = useAct(({ calendar, despiteLosses }: Import) => importCalendar(subject, calendar, despiteLosses), {
     onSuccess: ({ needsConfirmation }) =>
       announce(
         needsConfirmation ? t`Rien n'a changé. Une décision est à prendre.` : t`L'agenda de ${name} est importé.`,
@@ -163,7 +163,7 @@ function Report({ report }: { report: ImportReport }) {
           other: "# plages occupées sont gardées.",
         })}{" "}
         {left.length > 0
-          ? t`Laissés de côté : ${left.map(([reason, count]) => leftOutText(reason, count)).join(", ")}.`
+          ? t`Non repris : ${left.map(([reason, count]) => leftOutText(reason, count)).join(", ")}.`
           : null}
       </p>
     </Notice>

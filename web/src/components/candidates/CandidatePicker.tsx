@@ -6,13 +6,10 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useDeferredValue, useMemo, useState } from "react";
 import { candidateSearchQuery, candidatesQuery } from "../../api/candidates.ts";
 import type { Candidate, CandidateName } from "../../api/contract/types.ts";
+import { fullName } from "../../rules/names.ts";
 
 function mayTake(candidate: Candidate, category: string): boolean {
   return candidate.mandates.some((mandate) => mandate.state === "active" && mandate.category === category);
-}
-
-export function fullName(person: { lastName: string; firstName: string }): string {
-  return `${person.lastName} ${person.firstName}`;
 }
 
 export function CandidatePicker({

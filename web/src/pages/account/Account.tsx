@@ -3,7 +3,7 @@
 import { t } from "@lingui/core/macro";
 import { Button } from "@mantine/core";
 import { IconDeviceDesktop, IconDeviceMobile } from "@tabler/icons-react";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { endOwnSession, ownSessionsQuery } from "../../api/account.ts";
@@ -14,6 +14,7 @@ import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
 import { StatusMark } from "../../components/StatusMark.tsx";
+import { useAct } from "../../live/act.ts";
 import { toast } from "../../live/toast.ts";
 import { roleName } from "../../rules/people.ts";
 import { instantShort } from "../../time/format.ts";
@@ -44,7 +45,7 @@ export function Account() {
       {session.school ? <BackgroundWork outcome={outcome} /> : null}
       <section className="rp-stack rp-stack--tight" aria-labelledby="mes-sessions">
         <h2 id="mes-sessions">{t`Mes sessions`}</h2>
-        <p className="rp-muted">{t`Là où vous êtes connecté. Une session que vous ne reconnaissez pas ? Mettez-y fin et prévenez votre responsable.`}</p>
+        <p className="rp-muted">{t`Les appareils où votre session est ouverte. Une session que vous ne reconnaissez pas ? Mettez-y fin et prévenez votre responsable.`}</p>
         <Loaded query={query} rows={2} height={64}>
           {({ items }) => (
             <>
@@ -54,7 +55,7 @@ export function Account() {
                 ))}
               </ul>
               {items.some((one) => !one.current) ? null : (
-                <Empty title={t`Aucune autre session`}>{t`Vous n'êtes connecté nulle part ailleurs.`}</Empty>
+                <Empty title={t`Aucune autre session`}>{t`Votre session n'est ouverte nulle part ailleurs.`}</Empty>
               )}
             </>
           )}
@@ -77,11 +78,15 @@ function Row({ session, onEnd }: { session: OwnSession; onEnd: () => void }) {
         <p>
           <strong>{device}</strong> {session.current ? <StatusMark tone="booked">{t`cette session`}</StatusMark> : null}
         </p>
-        <p className="rp-small rp-muted">{t`Ouverte ${started}, dernière activité ${acted}.`}</p>
-        {session.current ? <p className="rp-small rp-muted">{t`« Se déconnecter » y met fin.`}</p> : null}
+        <p className="rp-small rp-muted">{t`Ouverte le ${started}, dernière activité le ${acted}.`}</p>
+        {session.current ? <p className="rp-small rp-muted">{t`Pour y mettre fin : « Se déconnecter ».`}</p> : null}
       </div>
       {session.current ? null : (
-        <Button variant="default" onClick={onEnd} aria-label={t`Mettre fin à la session ${device}, ouverte ${started}`}>
+        <Button
+          variant="default"
+          onClick={onEnd}
+          aria-label={t`Mettre fin à la session ${device}, ouverte le ${started}`}
+        >
           {t`Mettre fin…`}
         </Button>
       )}
@@ -95,8 +100,7 @@ function EndDialog({ session, onClose }: { session: OwnSession | undefined; onCl
   if (session) shown.current = session; // the dialog keeps its words while it closes
   const device = shown.current ? deviceName(shown.current) : "";
   const started = shown.current ? instantShort(shown.current.startedAt) : "";
-  const end = useMutation({
-    mutationFn: (id: string) => endOwnSession(id),
+  const end = useAct((id: string) => endOwnSession(id), {
     onSuccess: () => {
       toast(t`Session terminée : ${device}.`);
       onClose();
@@ -118,7 +122,7 @@ function EndDialog({ session, onClose }: { session: OwnSession | undefined; onCl
       onConfirm={() => session && end.mutate(session.id)}
       onClose={close}
     >
-      <p>{t`${device}, ouverte ${started} : cet appareil devra se reconnecter. Ce qui y est écrit et pas encore envoyé y reste.`}</p>
+      <p>{t`${device}, ouverte le ${started} : il faudra s'y reconnecter. Ce qui y est écrit sans être envoyé y reste.`}</p>
     </ConfirmDialog>
   );
 }

@@ -2,7 +2,7 @@
 
 import { t } from "@lingui/core/macro";
 import { Button } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { backgroundWorkQuery, ownGrantQuery, startGrant, withdrawGrant } from "../../api/account.ts";
 import { keys } from "../../api/contract/cache.ts";
@@ -12,6 +12,7 @@ import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
 import { Loaded } from "../../components/Loading.tsx";
 import { type Level, Notice, ProblemNotice } from "../../components/Notice.tsx";
 import { StatusMark } from "../../components/StatusMark.tsx";
+import { useAct } from "../../live/act.ts";
 import { dayFull, instantShort } from "../../time/format.ts";
 import { useNow } from "../../time/now.ts";
 import { endText, type GrantOutcome, outcomeText } from "./outcome.ts";
@@ -29,7 +30,7 @@ export function BackgroundWork({ outcome }: { outcome: GrantOutcome | undefined 
     <section className="rp-stack rp-stack--tight rp-background" aria-labelledby="arriere-plan">
       <h2 id="arriere-plan">{t`Travail en arrière-plan`}</h2>
       <Said message={said ?? arrived} afterDialog={withdrawn} />
-      <p>{t`Sans autorisation, ResaPermis ne lit RdvPermis que si une personne de votre école est connectée. Avec la vôtre, il peut, jour et nuit :`}</p>
+      <p>{t`Sans autorisation, ResaPermis ne consulte RdvPermis que si une personne de votre école est connectée. Avec la vôtre, il peut, jour et nuit :`}</p>
       <ul>
         <li>{t`comparer vos réservations avec celles de RdvPermis, à intervalles réguliers ;`}</li>
         <li>{t`relever les résultats d'examen, les pénalités et l'état des mandats ;`}</li>
@@ -132,15 +133,14 @@ function Others() {
   const { data } = useQuery(backgroundWorkQuery);
   if (!data) return null;
   return data.granted ? (
-    <p className="rp-muted">{t`Celle d'une autre personne de votre école est en vigueur : rien n'attend.`}</p>
+    <p className="rp-muted">{t`L'autorisation d'une autre personne de votre école est en vigueur : rien n'est suspendu.`}</p>
   ) : (
-    <p className="rp-muted">{t`Aucune n'est en vigueur dans votre école : tout cela attend quand personne n'est connecté.`}</p>
+    <p className="rp-muted">{t`Aucune autorisation n'est en vigueur dans votre école : tout cela reste en attente tant que personne n'est connecté.`}</p>
   );
 }
 
 function Give({ again }: { again: boolean }) {
-  const start = useMutation({
-    mutationFn: startGrant,
+  const start = useAct(() => startGrant(), {
     onSuccess: ({ authorizationUrl }) => window.location.assign(authorizationUrl),
   });
   const { reset } = start;
@@ -178,8 +178,7 @@ function WithdrawDialog({
 }) {
   const client = useQueryClient();
   const { data } = useQuery({ ...backgroundWorkQuery, enabled: opened });
-  const withdraw = useMutation({
-    mutationFn: withdrawGrant,
+  const withdraw = useAct(() => withdrawGrant(), {
     onSuccess: () => {
       onDone();
       onClose();
@@ -202,8 +201,8 @@ function WithdrawDialog({
     >
       <p>
         {data && data.employees > own
-          ? t`Elle n'est plus utilisée dès cet instant. Le travail continue avec celle d'une autre personne de votre école.`
-          : t`Elle n'est plus utilisée dès cet instant. Quand personne n'est connecté, ce qui est fait chez RdvPermis, les résultats, les mandats et les recherches gardées attendent.`}
+          ? t`ResaPermis cesse aussitôt de l'utiliser. Le travail continue grâce à l'autorisation d'une autre personne de votre école.`
+          : t`ResaPermis cesse aussitôt de l'utiliser. Tant que personne n'est connecté, la comparaison avec RdvPermis, les résultats, les mandats et les recherches gardées restent en attente.`}
       </p>
     </ConfirmDialog>
   );

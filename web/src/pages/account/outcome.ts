@@ -36,7 +36,7 @@ export function outcomeText(
   const [why, next] = refusalTexts(outcome);
   const text = stands
     ? [why, t`L'autorisation que vous aviez donnée ne change pas.`]
-    : [why, t`Rien n'a été donné.`, next];
+    : [why, t`Aucune autorisation n'a été donnée.`, next];
   return { level, text: text.filter(Boolean).join(" ") };
 }
 
@@ -72,7 +72,7 @@ export function endText({ endedAt, reason }: GrantEnd): string {
     case "refused":
       return t`RdvPermis n'accepte plus votre autorisation depuis le ${day} : donnez-la à nouveau.`;
     case "lost":
-      return t`Votre autorisation est devenue inutilisable le ${day} : ce que ResaPermis en gardait ne sert plus. Donnez-la à nouveau.`;
+      return t`Votre autorisation est devenue inutilisable le ${day} : ce que ResaPermis en conservait n'est plus valable. Donnez-la à nouveau.`;
     case "other_school":
       return t`Votre autorisation a pris fin le ${day} : vous travaillez pour une autre école.`;
     case "no_right":

@@ -2,7 +2,7 @@
 
 import { t } from "@lingui/core/macro";
 import { Button } from "@mantine/core";
-import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 import { keys } from "../../api/contract/cache.ts";
 import type { Person } from "../../api/contract/types.ts";
@@ -12,6 +12,7 @@ import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
 import { StatusMark, type Tone } from "../../components/StatusMark.tsx";
+import { useAct } from "../../live/act.ts";
 import { toast } from "../../live/toast.ts";
 import { departmentName } from "../../rules/departments.ts";
 import { roleName } from "../../rules/people.ts";
@@ -158,8 +159,7 @@ function StepDialog({ asked, onClose }: { asked: { person: Person; step: Step } 
   if (asked) shown.current = asked; // the dialog keeps its words while it closes
   const name = shown.current?.person.displayName ?? "";
   const words = stepWords(shown.current?.step ?? "again", name);
-  const run = useMutation({
-    mutationFn: ({ person, step }: { person: Person; step: Step }) => STEPS[step](person.id),
+  const run = useAct(({ person, step }: { person: Person; step: Step }) => STEPS[step](person.id) as Promise<unknown>, {
     onSuccess: () => {
       toast(words.done);
       onClose();

@@ -7,6 +7,7 @@ import type { Group, GroupOutcome } from "../../api/contract/types.ts";
 import { ActionButton } from "../../components/ActionButton.tsx";
 import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
 import { Countdown, useSecondsLeft } from "../../components/Countdown.tsx";
+import { CandidateLink } from "../../components/candidates/CandidateLink.tsx";
 import { Notice, ProblemNotice } from "../../components/Notice.tsx";
 import { useAct } from "../../live/act.ts";
 import { summary } from "../../rules/lines.ts";
@@ -18,14 +19,26 @@ import { LineRow } from "./LineRow.tsx";
 export function blockedBecause(group: Group): string | undefined {
   const held = group.lines.filter((line) => line.state === "held");
   const unnamed = held.filter((line) => !line.candidate).length;
+  const waiting = group.lines.filter((line) => line.state === "asking" || line.state === "confirming").length;
   if (held.length === 0) return t`Rien à valider dans cette demande.`;
   if (unnamed > 0) {
     return plural(unnamed, {
-      one: "# ligne sans candidat : nommez-le.",
-      other: "# lignes sans candidat : nommez-les.",
+      one: "# ligne sans candidat : nommez-le, ou rendez le créneau.",
+      other: "# lignes sans candidat : nommez-les, ou rendez les créneaux.",
+    });
+  }
+  if (waiting > 0) {
+    return plural(waiting, {
+      one: "# ligne attend encore la réponse de RdvPermis.",
+      other: "# lignes attendent encore la réponse de RdvPermis.",
     });
   }
   return undefined;
+}
+
+/** A demand is validated whole: the number stands on the button only when it is what will be booked. */
+function validateWord(lines: number, blocked: boolean): string {
+  return blocked ? t`Valider` : plural(lines, { one: "Valider # réservation", other: "Valider # réservations" });
 }
 
 export function GroupCard({
@@ -42,7 +55,7 @@ export function GroupCard({
   const client = useQueryClient();
   const [review, setReview] = useState(false);
   const held = group.lines.filter((line) => line.state === "held");
-  const waiting = group.lines.filter((line) => line.state === "asking" || line.state === "confirming").length;
+  const blocked = blockedBecause(group);
   const validate = useAct((groupId: string, key: string) => basketApi.validate(groupId, key), {
     onSuccess: (outcome) => {
       setReview(false);
@@ -77,29 +90,25 @@ export function GroupCard({
       </ul>
       {held.length > 0 ? (
         <div className="rp-row rp-row--end">
-          {waiting > 0 ? (
-            <span className="rp-small rp-muted">
-              {plural(waiting, { one: "# ligne attend encore.", other: "# lignes attendent encore." })}
-            </span>
-          ) : null}
           <ActionButton
             main={main}
             busy={validate.isPending}
-            blocked={blockedBecause(group)}
+            blocked={blocked}
             onAct={() => {
               validate.reset();
               setReview(true);
             }}
           >
-            {plural(held.length, { one: "Valider # réservation", other: "Valider # réservations" })}
+            {validateWord(held.length, blocked !== undefined)}
           </ActionButton>
         </div>
       ) : null}
       <ConfirmDialog
         opened={review}
-        title={t`Relire avant de valider`}
+        title={t`Vérifiez avant de valider`}
         keep={t`Revenir`}
-        confirm={plural(held.length, { one: "Valider # réservation", other: "Valider # réservations" })}
+        confirm={validateWord(held.length, blocked !== undefined)}
+        blocked={blocked}
         tone="brand"
         busy={validate.isPending}
         error={validate.error}
@@ -110,7 +119,9 @@ export function GroupCard({
           {held.map((line) => (
             <li key={line.id} className="rp-stack rp-stack--tight">
               <span>
-                <strong>{line.candidate?.displayName}</strong>
+                <strong>
+                  <CandidateLink candidate={line.candidate} />
+                </strong>
                 <br />
                 {examSentence(line.slot.startsAt)}, {line.slot.centre.name}, {t`permis ${line.slot.category}`}
               </span>
@@ -118,7 +129,7 @@ export function GroupCard({
             </li>
           ))}
         </ul>
-        <p>{t`RdvPermis réserve à leur nom et les prévient. Annuler à 6 jours ou moins les prive 30 jours de réservation.`}</p>
+        <p>{t`RdvPermis réserve à leur nom et les prévient. Une annulation à 6 jours ou moins de l'examen les prive de réservation pendant 30 jours.`}</p>
       </ConfirmDialog>
     </section>
   );

@@ -25,7 +25,7 @@ export function LineResources({ line, when }: { line: Line; when: string }) {
   const vehicles = useQuery(vehiclesQuery);
   const assign = useAct((chosen: Resources, key: string) => setLineResources(line.id, chosen, key), {
     subject: line.id, // the candidate of whom RdvPermis is being asked first: a line is not changed meanwhile
-    onSuccess: () => toast(t`L'accompagnement est noté.`),
+    onSuccess: () => toast(t`Formateur et véhicule enregistrés.`),
     onSettled: () => client.invalidateQueries({ queryKey: keys.basket }),
   });
   const now: Resources = assign.isPending
@@ -45,8 +45,8 @@ export function LineResources({ line, when }: { line: Line; when: string }) {
   return (
     <div className="rp-line__with">
       <NativeSelect
-        label={t`Accompagné par`}
-        aria-label={t`Accompagné par, ${when}`}
+        label={t`Formateur`}
+        aria-label={t`Formateur, ${when}`}
         value={now.trainerId ?? ""}
         onChange={(event) => change({ trainerId: event.currentTarget.value || null })}
         data={[

@@ -8,6 +8,7 @@ import * as basketApi from "../../api/basket.ts";
 import { keys } from "../../api/contract/cache.ts";
 import type { CandidateName, Line } from "../../api/contract/types.ts";
 import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
+import { CandidateLink } from "../../components/candidates/CandidateLink.tsx";
 import { CandidatePicker } from "../../components/candidates/CandidatePicker.tsx";
 import { NearestLink } from "../../components/lines/NearestLink.tsx";
 import { ProblemNotice, ReasonDetails } from "../../components/Notice.tsx";
@@ -64,7 +65,7 @@ export function LineRow({ line, named }: { line: Line; named: readonly string[] 
             onChange={(candidate) => name.mutate(candidate)}
           />
         ) : (
-          (line.candidate?.displayName ?? null)
+          line.candidate && <CandidateLink candidate={line.candidate} />
         )}
         {name.isPending ? <span className="rp-small rp-muted">{t`Demande envoyée…`}</span> : null}
       </span>

@@ -1,32 +1,31 @@
 /** The answer to a validation. It stands above the groups: a group whose lines are all settled leaves the basket. */
 import { t } from "@lingui/core/macro";
+import { Trans } from "@lingui/react/macro";
 import { Link } from "@tanstack/react-router";
-import { useEffect, useRef } from "react";
 import type { GroupOutcome, Line } from "../../api/contract/types.ts";
+import { CandidateLink } from "../../components/candidates/CandidateLink.tsx";
 import { Notice } from "../../components/Notice.tsx";
 import { LineStatus } from "../../components/StatusMark.tsx";
+import { useFocusOnResult } from "../../components/settled.ts";
 import { lineRefusalText, unknownOutcome } from "../../rules/answers/refusals.ts";
 import { summary } from "../../rules/lines.ts";
 import { examShort } from "../../time/format.ts";
 
 /** The result of one line of a validation, shown once RdvPermis has answered. */
-function outcomeText(line: Line): string {
+function Outcome({ line }: { line: Line }) {
   if (line.state === "booked") {
-    const name = line.candidate?.displayName ?? "";
-    return t`Réservé pour ${name}. Le candidat est prévenu.`;
+    return (
+      <Trans>
+        Réservé pour <CandidateLink candidate={line.candidate} />. Le candidat est prévenu.
+      </Trans>
+    );
   }
   if (line.reason) return lineRefusalText(line.state, line.reason);
-  return line.state === "confirming" || line.state === "asking" ? unknownOutcome() : "";
+  return line.state === "confirming" || line.state === "asking" ? unknownOutcome() : null;
 }
 
 export function Validated({ outcome }: { outcome: GroupOutcome }) {
-  const box = useRef<HTMLDivElement>(null);
-  // Focus goes to the summary after results (rule 13), once the dialog has given it back.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: each new outcome takes the focus
-  useEffect(() => {
-    const timer = setTimeout(() => box.current?.focus(), 100);
-    return () => clearTimeout(timer);
-  }, [outcome]);
+  const box = useFocusOnResult<HTMLDivElement>(outcome);
   return (
     <div ref={box} tabIndex={-1} className="rp-result">
       <Notice level={outcome.results.every((line) => line.state === "booked") ? "success" : "info"}>
@@ -36,7 +35,9 @@ export function Validated({ outcome }: { outcome: GroupOutcome }) {
             <li key={line.id} className="rp-row">
               <LineStatus state={line.state} />
               <span>{examShort(line.slot.startsAt)}</span>
-              <span>{outcomeText(line)}</span>
+              <span>
+                <Outcome line={line} />
+              </span>
             </li>
           ))}
         </ul>

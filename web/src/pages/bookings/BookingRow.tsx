@@ -3,12 +3,14 @@ import { Button } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import type { Booking, Replacements } from "../../api/contract/types.ts";
+import { CandidateLink } from "../../components/candidates/CandidateLink.tsx";
 import { ReasonDetails } from "../../components/Notice.tsx";
 import { LineStatus, StatusMark } from "../../components/StatusMark.tsx";
 import { refusalText, unknownOutcome } from "../../rules/answers/refusals.ts";
 import { duration, examShort } from "../../time/format.ts";
 import { useSecondsSince } from "../../time/since.ts";
 import { CancelDialog } from "./CancelDialog.tsx";
+import type { Change } from "./Changed.tsx";
 import { ReplaceDialog } from "./ReplaceDialog.tsx";
 import { SwapDialog } from "./SwapDialog.tsx";
 
@@ -16,11 +18,13 @@ export function BookingRow({
   booking,
   editable,
   allowance,
+  onChanged,
 }: {
   booking: Booking;
   editable: boolean;
   /** Of the exam's month; undefined where it is not known. */
   allowance: Replacements | undefined;
+  onChanged: (change: Change) => void;
 }) {
   const [open, setOpen] = useState<"cancel" | "replace" | "swap">();
   const seconds = useSecondsSince(booking.since);
@@ -29,6 +33,10 @@ export function BookingRow({
   const unknown = booking.state === "confirming" || booking.state === "asking" || booking.changing === true;
   const since = duration(seconds);
   const close = () => setOpen(undefined);
+  const done = (kind: Change["kind"]) => (after: readonly Booking[]) => {
+    onChanged({ kind, before: booking, after });
+    close();
+  };
   return (
     <li className="rp-booking">
       <span>
@@ -43,7 +51,7 @@ export function BookingRow({
         <span className="rp-small rp-muted"> {t`permis ${booking.slot.category}`}</span>
       </span>
       <span className="rp-row">
-        {who}
+        <CandidateLink candidate={booking.candidate} />
         {booking.foundElsewhere ? <StatusMark tone="closed">{t`fait chez RdvPermis`}</StatusMark> : null}
         <ResultMark booking={booking} />
       </span>
@@ -87,9 +95,16 @@ export function BookingRow({
           ) : null}
         </div>
       ) : null}
-      <CancelDialog booking={booking} who={who} opened={open === "cancel"} onClose={close} />
-      <ReplaceDialog booking={booking} who={who} allowance={allowance} opened={open === "replace"} onClose={close} />
-      <SwapDialog booking={booking} who={who} opened={open === "swap"} onClose={close} />
+      <CancelDialog booking={booking} who={who} opened={open === "cancel"} onDone={done("cancel")} onClose={close} />
+      <ReplaceDialog
+        booking={booking}
+        who={who}
+        allowance={allowance}
+        opened={open === "replace"}
+        onDone={done("replace")}
+        onClose={close}
+      />
+      <SwapDialog booking={booking} who={who} opened={open === "swap"} onDone={done("swap")} onClose={close} />
     </li>
   );
 }
@@ -106,6 +121,6 @@ function ResultMark({ booking }: { booking: Booking }) {
   ) : outcome === "failed" ? (
     <StatusMark tone="refused">{t`échoué${figure}`}</StatusMark>
   ) : outcome === "absent" ? (
-    <StatusMark tone="closed">{t`absent`}</StatusMark>
+    <StatusMark tone="closed">{t`absence`}</StatusMark>
   ) : null;
 }

@@ -4,6 +4,7 @@ import { t } from "@lingui/core/macro";
 import { Button, Tabs } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
+import { useState } from "react";
 import type { BookingFilter } from "../../api/bookings.ts";
 import { bookingsQuery } from "../../api/bookings.ts";
 import type { Booking, BookingPage, Replacements } from "../../api/contract/types.ts";
@@ -11,6 +12,7 @@ import { Empty, Loaded } from "../../components/Loading.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
 import { monthLong } from "../../time/format.ts";
 import { BookingRow } from "./BookingRow.tsx";
+import { type Change, ChangedRow, withChanges } from "./Changed.tsx";
 import { Results } from "./Results.tsx";
 import "./bookings.css";
 
@@ -55,12 +57,12 @@ function emptyText(filter: BookingFilter): { title: string; text: string } {
     case "upcoming":
       return {
         title: t`Aucune réservation à venir`,
-        text: t`Retenez un créneau, nommez le candidat, validez : la réservation vient ici.`,
+        text: t`Retenez un créneau, nommez le candidat, validez : la réservation s'affichera ici.`,
       };
     case "to_confirm":
       return {
         title: t`Rien à confirmer`,
-        text: t`Une réponse de RdvPermis qui tarde attend ici, jusqu'à ce que nous la connaissions.`,
+        text: t`Quand RdvPermis tarde à répondre, la réservation reste ici jusqu'à sa réponse.`,
       };
     case "past":
       return { title: t`Aucune réservation passée`, text: t`Les examens passés et les annulations restent ici.` };
@@ -83,6 +85,10 @@ function allowanceText({ month, category, left, perMonth }: Replacements): strin
 
 function Listing({ filter }: { filter: BookingFilter }) {
   const query = useInfiniteQuery(bookingsQuery(filter));
+  // Kept while the list is in view: a cancelled booking leaves it, what happened to it does not.
+  const [changes, setChanges] = useState<readonly Change[]>([]);
+  const changed = (change: Change) =>
+    setChanges((before) => [...before.filter((one) => one.before.id !== change.before.id), change]);
   const empty = emptyText(filter);
   return (
     <div className="rp-stack rp-tab">
@@ -90,7 +96,7 @@ function Listing({ filter }: { filter: BookingFilter }) {
         {(data) => {
           const items = data.pages.flatMap((page) => page.items);
           const allowances = allowancesOf(data.pages);
-          if (items.length === 0) {
+          if (items.length === 0 && changes.length === 0) {
             return (
               <Empty title={empty.title} action={<Link to="/creneaux">{t`Chercher des créneaux`}</Link>}>
                 {empty.text}
@@ -105,21 +111,26 @@ function Listing({ filter }: { filter: BookingFilter }) {
                 </p>
               ) : null}
               <ul className="rp-bookings">
-                {items.map((booking) => (
-                  <BookingRow
-                    key={booking.id}
-                    booking={booking}
-                    editable={filter === "upcoming"}
-                    allowance={allowances.find((one) => isFor(one, booking))}
-                  />
-                ))}
+                {withChanges(items, changes).map((row) =>
+                  "before" in row ? (
+                    <ChangedRow key={`changed ${row.before.id}`} change={row} />
+                  ) : (
+                    <BookingRow
+                      key={row.id}
+                      booking={row}
+                      editable={filter === "upcoming"}
+                      allowance={allowances.find((one) => isFor(one, row))}
+                      onChanged={changed}
+                    />
+                  ),
+                )}
               </ul>
               {query.hasNextPage ? (
                 <div>
                   <Button
                     variant="default"
                     aria-disabled={query.isFetchingNextPage || undefined}
-                    onClick={() => void query.fetchNextPage()}
+                    onClick={() => void query.fetchNextPage({ cancelRefetch: false })}
                   >
                     {t`Afficher la suite`}
                   </Button>

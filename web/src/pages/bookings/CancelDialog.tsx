@@ -1,6 +1,6 @@
 /** Cancels a coming booking. What follows is asked first and named: the days without a new booking, and until when there are none. */
 
-import { t } from "@lingui/core/macro";
+import { plural, t } from "@lingui/core/macro";
 import { NativeSelect } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
@@ -18,11 +18,13 @@ export function CancelDialog({
   booking,
   who,
   opened,
+  onDone,
   onClose,
 }: {
   booking: Booking;
   who: string;
   opened: boolean;
+  onDone: (after: readonly Booking[]) => void;
   onClose: () => void;
 }) {
   const refresh = useRefresh();
@@ -35,7 +37,7 @@ export function CancelDialog({
     gcTime: 0,
   });
   const cancel = useAct(({ id, why }: { id: string; why: CancelReason }, key: string) => cancelBooking(id, why, key), {
-    onSuccess: onClose,
+    onSuccess: (after) => onDone([after]),
     onSettled: refresh,
   });
   return (
@@ -66,14 +68,14 @@ export function CancelDialog({
       {preview.isError ? (
         <p>{t`Les conséquences ne sont pas connues. Annuler à 6 jours ou moins prive en général de réservation pendant 30 jours.`}</p>
       ) : null}
-      <p>{t`RdvPermis prévient le candidat, et le créneau revient à tous.`}</p>
+      <p>{t`RdvPermis prévient le candidat, et le créneau redevient libre pour toutes les écoles.`}</p>
       <NativeSelect
         label={t`Motif`}
         value={reason}
         onChange={(event) => setReason(event.currentTarget.value as CancelReason)}
         data={[
-          { value: "candidate_ill", label: t`candidat malade` },
-          { value: "not_ready", label: t`candidat pas prêt` },
+          { value: "candidate_ill", label: t`maladie du candidat` },
+          { value: "not_ready", label: t`candidat pas encore prêt` },
           { value: "school", label: t`empêchement de l'école` },
           { value: "other", label: t`autre` },
         ]}
@@ -96,10 +98,15 @@ function Consequence({ preview, who }: { preview: CancellationPreview; who: stri
   return (
     <Notice level="warning">
       <p>
-        <strong>{t`${restrictedDays} jours sans réservation pour ${who}`}</strong>
+        <strong>
+          {plural(restrictedDays, {
+            one: `# jour sans réservation pour ${who}`,
+            other: `# jours sans réservation pour ${who}`,
+          })}
+        </strong>
         {until ? `, ${t`jusqu'au ${until}`}` : null}
         {". "}
-        {t`Une force majeure reconnue peut l'éviter : demandez-la sur sa fiche.`}
+        {t`Un cas de force majeure reconnu peut l'éviter : demandez-le sur sa fiche.`}
       </p>
     </Notice>
   );

@@ -15,19 +15,21 @@ export function ReplaceDialog({
   who,
   allowance,
   opened,
+  onDone,
   onClose,
 }: {
   booking: Booking;
   who: string;
   allowance: Replacements | undefined;
   opened: boolean;
+  onDone: (after: readonly Booking[]) => void;
   onClose: () => void;
 }) {
   const refresh = useRefresh();
   const [next, setNext] = useState<CandidateName | null>(null);
   const replace = useAct(
     ({ id, candidateId }: { id: string; candidateId: string }, key: string) => replaceCandidate(id, candidateId, key),
-    { onSuccess: onClose, onSettled: refresh },
+    { onSuccess: (after) => onDone([after]), onSettled: refresh },
   );
   const month = monthLong(booking.slot.startsAt);
   return (

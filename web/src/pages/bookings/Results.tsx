@@ -1,5 +1,5 @@
 /** How the exams went, by month and licence: figures, their table, and what is still awaited. No candidate is named here. */
-import { t } from "@lingui/core/macro";
+import { plural, t } from "@lingui/core/macro";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { resultsQuery } from "../../api/bookings.ts";
@@ -33,6 +33,16 @@ export function passRate({ passed, failed }: Pick<Total, "passed" | "failed">): 
   return passed + failed === 0 ? undefined : Math.round((passed / (passed + failed)) * 100);
 }
 
+/** "11 réussis, 7 échoués, 1 absence, 1 attendu" */
+export function inWords({ passed, failed, absent, awaited }: Total): string {
+  return [
+    plural(passed, { one: "# réussi", other: "# réussis" }),
+    plural(failed, { one: "# échoué", other: "# échoués" }),
+    plural(absent, { one: "# absence", other: "# absences" }),
+    plural(awaited, { one: "# attendu", other: "# attendus" }),
+  ].join(", ");
+}
+
 export function Results() {
   const [last] = useState(() => todayInParis(serverClock.now()).slice(0, 7));
   const query = useQuery(resultsQuery(addMonths(last, -11), last));
@@ -45,7 +55,7 @@ export function Results() {
           if (items.length === 0) {
             return (
               <Empty title={t`Pas encore de résultat`}>
-                {t`RdvPermis publie un résultat sous 48 h. Nous le lisons là-bas, il vient ici tout seul.`}
+                {t`RdvPermis publie les résultats sous 48 h. Ils s'afficheront ici automatiquement.`}
               </Empty>
             );
           }
@@ -57,9 +67,7 @@ export function Results() {
             <>
               <p>
                 {rate === undefined ? null : <strong>{t`${rate} % de réussite sur douze mois`}</strong>}{" "}
-                <span className="rp-muted">
-                  {t`${sum.passed} réussis, ${sum.failed} échoués, ${sum.absent} absents, ${sum.awaited} attendus`}
-                </span>
+                <span className="rp-muted">{inWords(sum)}</span>
               </p>
               <div className="rp-table-box">
                 <table className="rp-table rp-table--days">
@@ -70,7 +78,7 @@ export function Results() {
                       <th scope="col">{t`Épreuve`}</th>
                       <th scope="col" className="rp-number">{t`Réussis`}</th>
                       <th scope="col" className="rp-number">{t`Échoués`}</th>
-                      <th scope="col" className="rp-number">{t`Absents`}</th>
+                      <th scope="col" className="rp-number">{t`Absences`}</th>
                       <th scope="col" className="rp-number">{t`Attendus`}</th>
                       <th scope="col" className="rp-number">{t`Réussite`}</th>
                     </tr>
@@ -82,7 +90,7 @@ export function Results() {
                   </tbody>
                 </table>
               </div>
-              <p className="rp-small rp-muted">{t`La réussite compte les examens passés ; une absence n'en est pas un.`}</p>
+              <p className="rp-small rp-muted">{t`Le taux de réussite porte sur les examens passés : une absence n'est pas comptée.`}</p>
             </>
           );
         }}
@@ -104,14 +112,14 @@ function Row({ count }: { count: ResultCount }) {
       <td className="rp-number" data-label={t`Échoués`}>
         {count.failed}
       </td>
-      <td className="rp-number" data-label={t`Absents`}>
+      <td className="rp-number" data-label={t`Absences`}>
         {count.absent}
       </td>
       <td className="rp-number" data-label={t`Attendus`}>
         {count.awaited}
       </td>
       <td className="rp-number" data-label={t`Réussite`}>
-        {rate === undefined ? t`aucun passé` : `${rate} %`}
+        {rate === undefined ? t`aucun examen passé` : `${rate} %`}
       </td>
     </tr>
   );

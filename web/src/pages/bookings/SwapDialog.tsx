@@ -17,11 +17,13 @@ export function SwapDialog({
   booking,
   who,
   opened,
+  onDone,
   onClose,
 }: {
   booking: Booking;
   who: string;
   opened: boolean;
+  onDone: (after: readonly Booking[]) => void;
   onClose: () => void;
 }) {
   const refresh = useRefresh();
@@ -29,7 +31,7 @@ export function SwapDialog({
   const [other, setOther] = useState("");
   const swap = useAct(
     ({ id, otherId }: { id: string; otherId: string }, key: string) => swapBookings(id, otherId, key),
-    { onSuccess: onClose, onSettled: refresh },
+    { onSuccess: ({ items }) => onDone(items), onSettled: refresh },
   );
   // Each read costs a call: one for a day that is looked at, none for a pair that has changed places or is about to.
   const offered = useQuery({

@@ -2,7 +2,7 @@
 
 import { t } from "@lingui/core/macro";
 import { Button, NativeSelect } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { bookingsOfQuery } from "../../api/bookings.ts";
@@ -14,7 +14,6 @@ import { ActionButton } from "../../components/ActionButton.tsx";
 import { Age } from "../../components/Age.tsx";
 import { Availability } from "../../components/availability/Availability.tsx";
 import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
-import { fullName } from "../../components/candidates/CandidatePicker.tsx";
 import { Loaded } from "../../components/Loading.tsx";
 import { Notice, ProblemNotice, ReasonDetails } from "../../components/Notice.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
@@ -23,6 +22,7 @@ import { useAct } from "../../live/act.ts";
 import { isDrafted } from "../../live/draft.ts";
 import { refusalText } from "../../rules/answers/refusals.ts";
 import { CATEGORIES } from "../../rules/departments.ts";
+import { fullName } from "../../rules/names.ts";
 import { examSentence, instantShort } from "../../time/format.ts";
 import { CorrectionForm, correctionOf } from "./CorrectionForm.tsx";
 import { fieldInDoubt } from "./correctable.ts";
@@ -156,8 +156,7 @@ function MandateRow({
     onSettled: () =>
       Promise.all([keys.candidates, keys.basket].map((queryKey) => client.invalidateQueries({ queryKey }))),
   });
-  const poll = useMutation({
-    mutationFn: () => refreshMandate(mandate.id),
+  const poll = useAct(() => refreshMandate(mandate.id), {
     onSettled: () => client.invalidateQueries({ queryKey: keys.candidates }),
   });
   const name = fullName(candidate);
@@ -192,7 +191,7 @@ function MandateRow({
       </div>
       {mandate.state === "pending" ? (
         <p className="rp-muted rp-row">
-          {t`RdvPermis a écrit au candidat. Dès qu'il accepte, cela se voit ici.`}
+          {t`RdvPermis a écrit au candidat. Son accord s'affichera ici dès qu'il l'aura donné.`}
           <Button
             variant="subtle"
             size="compact-sm"
@@ -279,7 +278,7 @@ function Refused({
       <p>{refusalText(reason)}</p>
       {field ? (
         <Button variant="subtle" onClick={() => onCorrect(field)}>
-          {t`Vérifier ce qui est écrit…`}
+          {t`Vérifier la saisie…`}
         </Button>
       ) : null}
       <ReasonDetails reason={reason} />

@@ -9,17 +9,17 @@ import { type ReactNode, useDeferredValue, useState } from "react";
 import { candidateSearchQuery, candidatesQuery } from "../../api/candidates.ts";
 import type { Candidate } from "../../api/contract/types.ts";
 import { useSession } from "../../api/session.ts";
-import { fullName } from "../../components/candidates/CandidatePicker.tsx";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
 import { MandateStatus } from "../../components/StatusMark.tsx";
 import { isDrafted } from "../../live/draft.ts";
+import { fullName } from "../../rules/names.ts";
 import { NEW_CANDIDATE, NewCandidateForm } from "./NewCandidateForm.tsx";
 
 interface Pages {
   hasNextPage: boolean;
   isFetchingNextPage: boolean;
-  fetchNextPage: () => unknown;
+  fetchNextPage: (options: { cancelRefetch: boolean }) => unknown;
 }
 
 export function Candidates() {
@@ -96,7 +96,7 @@ function More({ query, children }: { query: Pages; children?: ReactNode }) {
       <Button
         variant="default"
         aria-disabled={query.isFetchingNextPage || undefined}
-        onClick={() => query.isFetchingNextPage || void query.fetchNextPage()}
+        onClick={() => query.isFetchingNextPage || void query.fetchNextPage({ cancelRefetch: false })}
       >
         {t`Afficher la suite`}
       </Button>

@@ -91,7 +91,7 @@ export function CorrectionForm({
       {fixed.length > 0 ? (
         <p className="rp-small rp-muted">
           {fixed.includes("lastName")
-            ? t`Le mandat actif vaut pour ce nom et ce NEPH. Pour les corriger, rendez-le d'abord.`
+            ? t`Le mandat actif est lié à ce nom et à ce NEPH. Pour les corriger, rendez-le d'abord.`
             : t`Un mandat est demandé sous ce NEPH. Pour le corriger, attendez la réponse ou rendez le mandat.`}
         </p>
       ) : null}

@@ -67,20 +67,20 @@ export function IdentityInputs({
         label={t`NEPH`}
         required
         inputMode="numeric"
-        {...input("neph", t`Indiquez le NEPH, zéros de tête compris.`)}
+        {...input("neph", t`Indiquez le NEPH, zéros du début compris.`)}
         description={
           fixedBy("neph") ??
           (nephLooksOdd(fields.neph) ? (
-            <span className="rp-hint-warning">{t`Un NEPH a d'habitude 12 chiffres. Vérifiez ; vous pouvez continuer.`}</span>
+            <span className="rp-hint-warning">{t`Un NEPH a en général 12 chiffres. Vérifiez-le ; vous pouvez tout de même continuer.`}</span>
           ) : (
-            t`12 chiffres d'habitude, zéros de tête compris`
+            t`12 chiffres en général, zéros du début compris`
           ))
         }
       />
       <TextInput
         label={t`Adresse électronique`}
         type="email"
-        description={t`Celle du candidat : RdvPermis lui écrit`}
+        description={t`Celle du candidat : RdvPermis lui écrira à cette adresse`}
         {...input("email")}
       />
     </>

@@ -15,6 +15,7 @@ import { useAct } from "../../live/act.ts";
 import { useDraft } from "../../live/draft.ts";
 import { toast } from "../../live/toast.ts";
 import { CATEGORIES } from "../../rules/departments.ts";
+import { fullName } from "../../rules/names.ts";
 import { normaliseNeph } from "../../rules/neph.ts";
 import { correctable } from "./correctable.ts";
 import { type Identity, IdentityInputs, isWhole } from "./IdentityInputs.tsx";
@@ -57,7 +58,7 @@ export function NewCandidateForm({ onDone }: { onDone: () => void }) {
           { candidateId: candidate.id, category, gearbox },
           {
             onSuccess: () => {
-              toast(t`${candidate.firstName} ${candidate.lastName} est inscrit, son mandat est demandé.`);
+              toast(t`La fiche de ${fullName(candidate)} est créée et son mandat demandé.`);
               onDone();
               void navigate({ to: "/candidats/$id", params: { id: candidate.id }, search: {} });
             },

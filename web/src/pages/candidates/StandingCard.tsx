@@ -1,7 +1,8 @@
 /** What keeps a candidate from booking, until when, and by whose word; and the waiver for force majeure, which takes two persons. */
+
 import { t } from "@lingui/core/macro";
 import { Button, NativeSelect } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { basketQuery } from "../../api/basket.ts";
 import { bookingsOfQuery } from "../../api/bookings.ts";
@@ -9,12 +10,13 @@ import { approveWaiver, proposeWaiver, standingQuery } from "../../api/candidate
 import { keys } from "../../api/contract/cache.ts";
 import type { Candidate, Restriction, Standing, WaiverReason } from "../../api/contract/types.ts";
 import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
-import { fullName } from "../../components/candidates/CandidatePicker.tsx";
 import { Loaded } from "../../components/Loading.tsx";
 import { StatusMark } from "../../components/StatusMark.tsx";
+import { useAct } from "../../live/act.ts";
 import { toast } from "../../live/toast.ts";
 import { type Possibility, possibilities } from "../../rules/answers/possibility.ts";
 import { restrictionReason } from "../../rules/answers/verdicts.ts";
+import { fullName } from "../../rules/names.ts";
 import { dayFull, parisMoment } from "../../time/format.ts";
 
 export function StandingCard({ candidate }: { candidate: Candidate }) {
@@ -189,8 +191,7 @@ function TheirsStays({ restriction }: { restriction: Restriction }) {
 function ProposeDialog({ restriction, name, why, opened, onClose }: DialogProps) {
   const refresh = useRefresh();
   const [reason, setReason] = useState<WaiverReason>("illness");
-  const propose = useMutation({
-    mutationFn: () => proposeWaiver(restriction.id, reason),
+  const propose = useAct((chosen: WaiverReason) => proposeWaiver(restriction.id, chosen), {
     onSuccess: () => {
       toast(t`La levée est demandée. Une autre personne doit l'approuver.`);
       onClose();
@@ -206,7 +207,7 @@ function ProposeDialog({ restriction, name, why, opened, onClose }: DialogProps)
       tone="brand"
       busy={propose.isPending}
       error={propose.error}
-      onConfirm={() => propose.mutate()}
+      onConfirm={() => propose.mutate(reason)}
       onClose={onClose}
     >
       <p>
@@ -233,8 +234,7 @@ function ProposeDialog({ restriction, name, why, opened, onClose }: DialogProps)
 
 function ApproveDialog({ restriction, name, why, opened, onClose }: DialogProps) {
   const refresh = useRefresh();
-  const approve = useMutation({
-    mutationFn: () => approveWaiver(restriction.id),
+  const approve = useAct(() => approveWaiver(restriction.id), {
     onSuccess: () => {
       toast(t`La levée est approuvée.`);
       onClose();

@@ -3,18 +3,20 @@
 import { i18n } from "@lingui/core";
 import { t } from "@lingui/core/macro";
 import { Button, TextInput } from "@mantine/core";
-import { useMutation } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { Problem } from "../../api/contract/problem.ts";
 import { becomeFirstAdministrator, type FirstAdministrator as Fields } from "../../api/people/passkey.ts";
 import { Notice } from "../../components/Notice.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
+import { useAct } from "../../live/act.ts";
 import { enter, PasskeyProblem } from "./PasskeyProblem.tsx";
 
 export function FirstAdministrator() {
   const [fields, setFields] = useState<Omit<Fields, "locale">>({ code: "", displayName: "", email: "" });
   const [asked, setAsked] = useState(false);
-  const making = useMutation({ mutationFn: becomeFirstAdministrator, onSuccess: enter });
+  const making = useAct((body: Parameters<typeof becomeFirstAdministrator>[0]) => becomeFirstAdministrator(body), {
+    onSuccess: enter,
+  });
   const missing = (value: string, text: string) => (asked && value.trim() === "" ? text : undefined);
   const submit = (event: FormEvent) => {
     event.preventDefault();

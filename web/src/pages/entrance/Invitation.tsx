@@ -4,7 +4,7 @@
  */
 
 import { t } from "@lingui/core/macro";
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { Problem } from "../../api/contract/problem.ts";
 import { accept, invitation } from "../../api/people/passkey.ts";
@@ -12,6 +12,7 @@ import { ActionButton } from "../../components/ActionButton.tsx";
 import { Loading } from "../../components/Loading.tsx";
 import { Notice, ProblemNotice } from "../../components/Notice.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
+import { useAct } from "../../live/act.ts";
 import { departmentName } from "../../rules/departments.ts";
 import { roleName } from "../../rules/people.ts";
 import { instantShort } from "../../time/format.ts";
@@ -30,7 +31,7 @@ export function Invitation() {
     staleTime: Number.POSITIVE_INFINITY,
     refetchOnWindowFocus: false,
   });
-  const making = useMutation({ mutationFn: () => accept(word), onSuccess: enter });
+  const making = useAct(() => accept(word), { onSuccess: enter });
   const over = word === "" || isOver(found.error) || isOver(making.error);
   return (
     <>

@@ -15,6 +15,7 @@ import { slotsQuery } from "../../api/slots.ts";
 import { parametersQuery } from "../../api/thresholds.ts";
 import { Ages } from "../../components/Ages.tsx";
 import { Countdown } from "../../components/Countdown.tsx";
+import { CandidateLink } from "../../components/candidates/CandidateLink.tsx";
 import { Loaded, Loading } from "../../components/Loading.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
 import { LineStatus } from "../../components/StatusMark.tsx";
@@ -57,7 +58,7 @@ function Unattended() {
     <p className="rp-muted rp-unattended">
       <IconMoon size={20} stroke={1.75} aria-hidden />
       <span>
-        {t`Quand personne de votre école n'est connecté, ceci attend : ${what}.`}{" "}
+        {t`Tant que personne de votre école n'est connecté, ceci reste en attente : ${what}.`}{" "}
         <Link to="/compte">{t`Autoriser le travail en arrière-plan`}</Link>
       </span>
     </p>
@@ -242,7 +243,8 @@ function NextExams() {
                 <li key={booking.id} className="rp-row">
                   <LineStatus state={booking.state} />
                   <span>
-                    {examShort(booking.slot.startsAt)} {booking.slot.centre.name}, {booking.candidate?.displayName}
+                    {examShort(booking.slot.startsAt)} {booking.slot.centre.name},{" "}
+                    <CandidateLink candidate={booking.candidate} />
                   </span>
                 </li>
               ))}

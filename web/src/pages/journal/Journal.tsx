@@ -39,16 +39,16 @@ export function Journal() {
       <PageTitle>{t`Journal`}</PageTitle>
       <p className="rp-muted">
         {school
-          ? t`Chaque acte de votre école, dans un journal qui ne se réécrit pas. La preuve se recalcule dans votre navigateur.`
-          : t`Ce qui touche à la sécurité de la plateforme, dans un journal qui ne se réécrit pas. La preuve se recalcule dans votre navigateur.`}
+          ? t`Tout ce que fait votre école est inscrit dans un journal que personne ne peut réécrire. Votre navigateur vérifie lui-même chaque preuve.`
+          : t`Tout ce qui touche à la sécurité de la plateforme est inscrit dans un journal que personne ne peut réécrire. Votre navigateur vérifie lui-même chaque preuve.`}
       </p>
       {note ? (
-        <section className="rp-card" aria-label={t`Dernier point de contrôle`}>
-          <h2>{t`Dernier point de contrôle`}</h2>
+        <section className="rp-card" aria-label={t`Dernière signature du journal`}>
+          <h2>{t`Dernière signature du journal`}</h2>
           <dl className="rp-facts">
             <dt>{t`Enregistrements`}</dt>
             <dd>{note.size}</dd>
-            <dt>{t`Racine`}</dt>
+            <dt>{t`Somme de contrôle`}</dt>
             <dd className="rp-mono">{toHex(note.root)}</dd>
           </dl>
         </section>
@@ -56,22 +56,22 @@ export function Journal() {
       {watches && school ? (
         <NativeSelect
           className="rp-narrow"
-          label={t`Journal lu`}
+          label={t`Journal affiché`}
           value={security ? "securite" : ""}
           onChange={(event) => {
             const wanted = event.currentTarget.value;
             void navigate({ search: wanted === "securite" ? { journal: wanted } : {}, replace: true });
           }}
           data={[
-            { value: "", label: t`celui de l'école` },
-            { value: "securite", label: t`celui de la sécurité` },
+            { value: "", label: t`de l'école` },
+            { value: "securite", label: t`de la sécurité` },
           ]}
         />
       ) : null}
       <NativeSelect
         data-search
         className="rp-narrow"
-        label={t`Actes`}
+        label={t`Actions`}
         value={acte ?? ""}
         onChange={(event) => {
           const wanted = event.currentTarget.value;
@@ -87,7 +87,7 @@ export function Journal() {
       />
       {objet ? (
         <p>
-          {t`Les actes d'une seule réservation.`} <Link to="/journal">{t`Voir tout le journal`}</Link>
+          {t`Le journal d'une seule réservation.`} <Link to="/journal">{t`Voir tout le journal`}</Link>
         </p>
       ) : null}
       <Loaded query={query} rows={8}>
@@ -97,8 +97,8 @@ export function Journal() {
             return (
               <Empty title={t`Journal vide`}>
                 {school
-                  ? t`Le premier acte de votre école, connexion comprise, s'inscrit ici.`
-                  : t`Le premier acte de ce genre s'inscrit ici.`}
+                  ? t`La première action de votre école, connexion comprise, s'inscrira ici.`
+                  : t`La première action de ce genre s'inscrira ici.`}
               </Empty>
             );
           }
@@ -109,9 +109,9 @@ export function Journal() {
                   <thead>
                     <tr>
                       <th scope="col">{t`Quand`}</th>
-                      <th scope="col">{t`Acte`}</th>
+                      <th scope="col">{t`Action`}</th>
                       <th scope="col">{t`Par`}</th>
-                      <th scope="col">{t`Issue`}</th>
+                      <th scope="col">{t`Résultat`}</th>
                       <th scope="col">{t`Preuve`}</th>
                     </tr>
                   </thead>
@@ -127,7 +127,7 @@ export function Journal() {
                   <Button
                     variant="default"
                     aria-disabled={query.isFetchingNextPage || undefined}
-                    onClick={() => void query.fetchNextPage()}
+                    onClick={() => void query.fetchNextPage({ cancelRefetch: false })}
                   >
                     {t`Afficher la suite`}
                   </Button>
@@ -147,7 +147,7 @@ function actorText(record: AuditRecord, reader: string): string {
   if (record.actor.kind === "system") return t`ResaPermis (${record.actor.id})`;
   if (record.actor.kind === "rdvpermis") return t`RdvPermis`;
   if (record.actor.id === reader) return t`vous`;
-  return t`un collègue (…${record.actor.id.slice(-4)})`;
+  return t`quelqu'un de l'école (…${record.actor.id.slice(-4)})`;
 }
 
 function Row({ record, security, onProve }: { record: AuditRecord; security: boolean; onProve: () => void }) {
@@ -157,17 +157,17 @@ function Row({ record, security, onProve }: { record: AuditRecord; security: boo
   return (
     <tr>
       <td data-label={t`Quand`} className="rp-small">
-        {record.occurredAt ? instantExact(record.occurredAt) : null}
+        {record.occurredAt ? <time dateTime={record.occurredAt}>{instantExact(record.occurredAt)}</time> : null}
       </td>
-      <th scope="row" data-label={t`Acte`}>
+      <th scope="row" data-label={t`Action`}>
         {text}
         {detail ? <span className="rp-small rp-muted"> {detail}</span> : null}
       </th>
       <td data-label={t`Par`}>{actorText(record, session.user.id)}</td>
-      <td data-label={t`Issue`}>{outcomeText(record.outcome)}</td>
+      <td data-label={t`Résultat`}>{outcomeText(record.outcome)}</td>
       <td data-label={t`Preuve`}>
         {record.leafIndex === null || record.leafIndex === undefined ? (
-          <span className="rp-small rp-muted">{t`au prochain point de contrôle`}</span>
+          <span className="rp-small rp-muted">{t`après la prochaine signature du journal`}</span>
         ) : (
           <Button variant="default" size="compact-sm" onClick={onProve} aria-label={t`Vérifier la preuve : ${text}`}>
             {t`Vérifier`}
@@ -187,7 +187,7 @@ function outcomeText(outcome: string): string {
     case "failed":
       return t`échoué`;
     case "unknown":
-      return t`pas encore connue`;
+      return t`pas encore connu`;
     default:
       return outcome;
   }

@@ -43,7 +43,9 @@ function Body({ record, security, onClose }: Asked & { record: AuditRecord }) {
   });
   return (
     <div className="rp-stack">
-      <p className="rp-muted">{record.occurredAt ? instantExact(record.occurredAt) : null}</p>
+      <p className="rp-muted">
+        {record.occurredAt ? <time dateTime={record.occurredAt}>{instantExact(record.occurredAt)}</time> : null}
+      </p>
       {proof.error ? <ProblemNotice error={proof.error} /> : null}
       {proof.isPending && !proof.error ? <Loading rows={4} /> : null}
       {proof.data ? (
@@ -58,10 +60,10 @@ function Body({ record, security, onClose }: Asked & { record: AuditRecord }) {
           <Steps result={proof.data.result} />
           <dl className="rp-facts">
             <dt>{t`Place`}</dt>
-            <dd>{t`feuille ${proof.data.claim.leafIndex} sur ${proof.data.claim.treeSize}`}</dd>
-            <dt>{t`Racine recalculée`}</dt>
+            <dd>{t`enregistrement ${proof.data.claim.leafIndex + 1} sur ${proof.data.claim.treeSize}`}</dd>
+            <dt>{t`Somme de contrôle recalculée`}</dt>
             <dd className="rp-mono">{proof.data.result.computedRoot ?? t`aucune`}</dd>
-            <dt>{t`Racine signée`}</dt>
+            <dt>{t`Somme de contrôle signée`}</dt>
             <dd className="rp-mono">{proof.data.result.expectedRoot ?? t`illisible`}</dd>
           </dl>
         </>
@@ -78,9 +80,9 @@ function Body({ record, security, onClose }: Asked & { record: AuditRecord }) {
 function Steps({ result }: { result: ProofResult }) {
   const rows: [string, boolean | undefined, string][] = [
     [t`Le contenu est celui qui a été inscrit`, result.content, t`contenu effacé`],
-    [t`L'empreinte est celle de cet enregistrement`, result.leaf, ""],
+    [t`La somme de contrôle est bien celle de cet enregistrement`, result.leaf, ""],
     [t`L'enregistrement fait partie du journal`, result.root, ""],
-    [t`Le journal est signé par ResaPermis`, result.signature, t`ce navigateur ne sait pas vérifier`],
+    [t`Le journal est signé par ResaPermis`, result.signature, t`ce navigateur ne permet pas la vérification`],
   ];
   return (
     <ol className="rp-plain-list">

@@ -1,4 +1,4 @@
-import { t } from "@lingui/core/macro";
+import { plural, t } from "@lingui/core/macro";
 import type { AuditRecord } from "../../api/contract/types.ts";
 import { reasonText } from "./actions.ts";
 
@@ -23,7 +23,8 @@ export function detailText(record: AuditRecord, security: boolean): string | und
 function deniedText(record: AuditRecord, security: boolean): string {
   const { reason, count } = record.facts;
   const why = reasonText(reason ?? "");
-  const often = count && count !== "1" ? t`${why}, ${count} fois` : why;
+  const often =
+    count && count !== "1" ? plural(Number(count), { one: `${why}, # fois`, other: `${why}, # fois` }) : why;
   const id = record.object?.id ?? "";
   const where = security ? id : areaText(id);
   return where ? t`${often} : ${where}` : often;

@@ -7,10 +7,12 @@ import { IconAlertTriangle, IconCircleCheck, IconCircleX, IconInfoCircle } from 
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { Notice } from "../../api/contract/types.ts";
-import { noticesQuery, useMarkRead } from "../../api/notices.ts";
+import { noticesQuery } from "../../api/notices.ts";
+import { CandidateLink } from "../../components/candidates/CandidateLink.tsx";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
 import { instantShort } from "../../time/format.ts";
+import { useMarkRead } from "./read-marks.ts";
 import "./messages.css";
 
 const ICONS = { info: IconInfoCircle, success: IconCircleCheck, warning: IconAlertTriangle, danger: IconCircleX };
@@ -51,7 +53,7 @@ export function Messages() {
                   <Button
                     variant="default"
                     aria-disabled={query.isFetchingNextPage || undefined}
-                    onClick={() => void query.fetchNextPage()}
+                    onClick={() => void query.fetchNextPage({ cancelRefetch: false })}
                   >
                     {t`Afficher la suite`}
                   </Button>
@@ -95,7 +97,7 @@ function Row({ notice, onRead }: { notice: Notice; onRead: () => void }) {
         </p>
         <p className="rp-small rp-muted rp-row">
           {notice.occurredAt ? <time dateTime={notice.occurredAt}>{instantShort(notice.occurredAt)}</time> : null}
-          {notice.candidate ? <span>{notice.candidate.displayName}</span> : null}
+          {notice.candidate ? <CandidateLink candidate={notice.candidate} /> : null}
           {place === "/candidats" && notice.candidate ? (
             <Link to="/candidats/$id" params={{ id: notice.candidate.id }} onClick={() => notice.readAt || onRead()}>
               {t`Voir la fiche`}

@@ -1,6 +1,6 @@
 /** What is settled before the hour: session, RdvPermis, basket, calls. Preparing holds nothing. */
 
-import { t } from "@lingui/core/macro";
+import { plural, t } from "@lingui/core/macro";
 import { IconCheck, IconHourglass, IconX } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
 import type { ReactNode } from "react";
@@ -54,6 +54,7 @@ export function Checks({
   const far = at - now > NEAR;
   const until = preparation?.basketExpiresAt ? clockTime(preparation.basketExpiresAt) : "";
   const left = preparation?.callsLeft ?? 0;
+  const calls = plural(left, { one: "# appel restant", other: "# appels restants" });
   const ago = preparation?.preparedAt
     ? duration(Math.max(0, Math.floor((now - Date.parse(preparation.preparedAt)) / 1000)))
     : "";
@@ -104,8 +105,8 @@ export function Checks({
         <Check state={!preparation ? "open" : left > 0 && !preparation.waitUntil ? "ok" : "bad"}>
           {preparation
             ? preparation.waitUntil
-              ? t`${left} appels restants, attendre jusqu'à ${clockTime(preparation.waitUntil)}`
-              : t`${left} appels restants`
+              ? `${calls}, ${t`attendre jusqu'à ${clockTime(preparation.waitUntil)}`}`
+              : calls
             : t`appels restants à lire`}
         </Check>
       </ul>
@@ -114,7 +115,7 @@ export function Checks({
       ) : null}
       <p className="rp-small rp-muted">
         {ago ? t`Préparé il y a ${ago}.` : null}{" "}
-        {t`Préparer ne retient rien : la session, le panier et l'avis de RdvPermis sont réglés avant l'heure.`}
+        {t`La préparation ne retient aucun créneau : elle vérifie d'avance la session, le panier et l'avis de RdvPermis.`}
       </p>
       {prepare.error ? <ProblemNotice error={prepare.error} /> : null}
     </section>

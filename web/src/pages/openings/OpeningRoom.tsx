@@ -151,7 +151,7 @@ function Hour({ opening, count }: { opening: Opening; count: number }) {
         {count > 0
           ? plural(count, { one: "# créneau annoncé", other: "# créneaux annoncés" })
           : left > 0
-            ? t`Rien n'est encore annoncé : RdvPermis publie à l'heure dite.`
+            ? t`Rien n'est encore annoncé : RdvPermis publie à l'heure prévue.`
             : null}
       </span>
     </p>

@@ -68,10 +68,10 @@ export function Proposal({
         {rows.length === 0 ? (
           <p className="rp-muted">
             {!open
-              ? t`Vide jusqu'à l'ouverture, puis remplie des créneaux vus chez RdvPermis.`
+              ? t`Vide jusqu'à l'ouverture, elle se remplit ensuite des créneaux publiés par RdvPermis.`
               : seen
                 ? t`Aucun créneau ouvert ne convient aux souhaits.`
-                : t`L'heure est passée. Nous regardons chez RdvPermis ce qui s'est ouvert.`}
+                : t`L'heure est passée. Nous vérifions chez RdvPermis ce qui vient d'ouvrir.`}
           </p>
         ) : (
           <ol className="rp-proposal__rows" aria-label={t`Proposition`}>

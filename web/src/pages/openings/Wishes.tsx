@@ -1,4 +1,5 @@
 /** Who is to have a slot at this opening, in order, where and when; with the rules that refuse each, before the hour. */
+
 import { t } from "@lingui/core/macro";
 import { ActionIcon, MultiSelect, NativeSelect } from "@mantine/core";
 import { IconArrowDown, IconArrowUp, IconTrash } from "@tabler/icons-react";
@@ -7,10 +8,11 @@ import { useMemo, useRef, useState } from "react";
 import { candidateQuery, candidatesQuery } from "../../api/candidates.ts";
 import type { Candidate, CandidateName, Preparation } from "../../api/contract/types.ts";
 import { centresQuery } from "../../api/slots.ts";
-import { CandidatePicker, fullName } from "../../components/candidates/CandidatePicker.tsx";
+import { CandidatePicker } from "../../components/candidates/CandidatePicker.tsx";
 import { Needs } from "../../components/Needs.tsx";
 import { StatusMark } from "../../components/StatusMark.tsx";
 import { announce } from "../../live/announce.ts";
+import { fullName } from "../../rules/names.ts";
 import type { Opening } from "../../rules/opening/opening.ts";
 import type { Wish } from "../../rules/opening/proposal.ts";
 import { MOST_WISHES, moved, setWishes } from "./wishes.ts";
@@ -34,16 +36,16 @@ export function Wishes({
     setAdding(null);
     if (!person || wishes.some((wish) => wish.candidateId === person.id)) return;
     change([...wishes, { candidateId: person.id, centres: [], fromHour: 0, toHour: 24 }]);
-    announce(t`${person.displayName} est ajouté aux souhaits.`);
+    announce(t`Souhait ajouté pour ${person.displayName}.`);
   };
   return (
     <section className="rp-card" aria-label={t`Souhaits`}>
       <h2>{t`Souhaits`}</h2>
       <p className="rp-small rp-muted">
-        {t`Dans l'ordre : le premier souhait est servi d'abord. Au plus quatre créneaux par demande.`}
+        {t`Par ordre de priorité : le premier souhait passe d'abord. Au plus quatre créneaux par demande.`}
       </p>
       {wishes.length === 0 ? (
-        <p className="rp-muted">{t`Aucun souhait. Ajoutez les candidats à servir à cette ouverture.`}</p>
+        <p className="rp-muted">{t`Aucun souhait. Ajoutez les candidats à placer à cette ouverture.`}</p>
       ) : null}
       <ol className="rp-wishes" ref={list}>
         {wishes.map((wish, index) => (
@@ -140,7 +142,7 @@ function WishRow({
           <ActionIcon
             variant="default"
             size="lg"
-            aria-label={t`Servir ${name} plus tôt`}
+            aria-label={t`Faire passer ${name} plus tôt`}
             aria-disabled={first || undefined}
             data-disabled={first || undefined}
             onClick={() => first || onMove(-1)}
@@ -150,7 +152,7 @@ function WishRow({
           <ActionIcon
             variant="default"
             size="lg"
-            aria-label={t`Servir ${name} plus tard`}
+            aria-label={t`Faire passer ${name} plus tard`}
             aria-disabled={last || undefined}
             data-disabled={last || undefined}
             onClick={() => last || onMove(1)}

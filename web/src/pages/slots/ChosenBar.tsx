@@ -37,7 +37,8 @@ export function ChosenBar({
         <span className="rp-small rp-muted">{chosen.map(nameOf).join(" · ")}</span>
         {refused ? (
           <span className="rp-chosen__refused rp-old">
-            {t`${nameOf(refused)} n'est pas choisi : au plus ${limit} créneaux par demande.`}
+            {t`${nameOf(refused)} n'est pas choisi :`}{" "}
+            {plural(limit, { one: "au plus # créneau par demande.", other: "au plus # créneaux par demande." })}
           </span>
         ) : null}
       </div>

@@ -4,7 +4,7 @@ import { plural, t } from "@lingui/core/macro";
 import { Button, SegmentedControl } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { IconRefresh } from "@tabler/icons-react";
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link, lazyRouteComponent } from "@tanstack/react-router";
 import { useEffect, useMemo, useRef, useState } from "react";
 import * as basketApi from "../../api/basket.ts";
@@ -108,8 +108,7 @@ export function Slots() {
   const days = query.data?.pages[0]?.days ?? [];
   const calls = callsInView(inView, days);
   const callsLeft = query.data?.pages[0]?.pollsLeft ?? 0;
-  const poll = useMutation({
-    mutationFn: (view: DaysInView) => slotsApi.slots({ ...question, ...view }, undefined, undefined, true),
+  const poll = useAct((view: DaysInView) => slotsApi.slots({ ...question, ...view }, undefined, undefined, true), {
     onSettled: () => query.refetch(),
   });
   const chosen = useStore(choice);
@@ -150,7 +149,14 @@ export function Slots() {
   const choose = (slot: Slot) => {
     const done = toggle(slot, limit);
     setTooMany(done ? undefined : slot);
-    if (!done) announce(t`Au plus ${limit} créneaux par demande. Retenez ceux-ci, puis continuez.`);
+    if (!done) {
+      announce(
+        plural(limit, {
+          one: "Au plus # créneau par demande. Retenez celui-ci, puis continuez.",
+          other: "Au plus # créneaux par demande. Retenez ceux-ci, puis continuez.",
+        }),
+      );
+    }
   };
   const change = (next: Partial<SlotSearch>) =>
     void navigate({ search: (before) => ({ ...before, ...next }), replace: true });
@@ -295,7 +301,10 @@ function Figures({ threshold }: { threshold: Threshold }) {
   const { taken, leftToday: left } = threshold;
   return (
     <Link to="/seuils" className={left === 0 ? "rp-old" : undefined}>
-      {t`${name} : ${taken} pris ou retenus, reste ${left}`}
+      {plural(taken, {
+        one: `${name} : # pris ou retenu, reste ${left}`,
+        other: `${name} : # pris ou retenus, reste ${left}`,
+      })}
     </Link>
   );
 }
@@ -354,7 +363,7 @@ function NoSlots({
     >
       {consecutive > 1
         ? t`Aucune suite de ${consecutive} créneaux ouverts. Essayez une suite plus courte ou d'autres dates.`
-        : t`RdvPermis n'en a pas publié ici pour ces dates. Les mises en ligne sont annoncées 48 h avant : élargissez les dates ou les centres.`}
+        : t`RdvPermis n'a rien publié ici pour ces dates. Les mises en ligne sont annoncées 48 h avant : élargissez les dates ou les centres.`}
     </Empty>
   );
 }

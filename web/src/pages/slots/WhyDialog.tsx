@@ -97,7 +97,7 @@ function Body({
           <h3>{t`Pourquoi`}</h3>
           <Needs needs={needs} />
           {asked.isError ? (
-            <p className="rp-small rp-muted">{t`Lu avec les créneaux ; la vérification complète ne répond pas.`}</p>
+            <p className="rp-small rp-muted">{t`Constaté à la lecture des créneaux : la vérification complète ne répond pas.`}</p>
           ) : null}
         </div>
       ) : null}
@@ -134,7 +134,7 @@ function Body({
             <dd>{distanceText(slot)}</dd>
           </>
         ) : null}
-        <dt>{t`Donnée`}</dt>
+        <dt>{t`Mise à jour`}</dt>
         <dd>
           <Age seenAt={slot.seenAt} />
         </dd>

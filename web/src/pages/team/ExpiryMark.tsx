@@ -18,7 +18,7 @@ export function ExpiryMark({ lastDay }: { lastDay: string | null }) {
   const when = dayDate(lastDay);
   switch (expiryOf(lastDay, today)) {
     case "ended":
-      return <StatusMark tone="refused">{t`terminée le ${when}`}</StatusMark>;
+      return <StatusMark tone="refused">{t`a pris fin le ${when}`}</StatusMark>;
     case "soon": {
       const left = daysBetween(today, lastDay);
       return (

@@ -3,22 +3,18 @@
 import { t } from "@lingui/core/macro";
 import { Button, TextInput } from "@mantine/core";
 import { IconCopy } from "@tabler/icons-react";
-import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { createFeed, revokeFeed } from "../../api/availability.ts";
 import { ConfirmDialog } from "../../components/ConfirmDialog.tsx";
 import { Notice, ProblemNotice } from "../../components/Notice.tsx";
+import { useAct } from "../../live/act.ts";
 import { toast } from "../../live/toast.ts";
 
 export function Feed({ trainerId, name }: { trainerId: string; name: string }) {
   const [ending, setEnding] = useState(false);
   const [making, setMaking] = useState(false);
-  const make = useMutation({
-    mutationFn: () => createFeed(trainerId),
-    onSuccess: () => setMaking(false),
-  });
-  const revoke = useMutation({
-    mutationFn: () => revokeFeed(trainerId),
+  const make = useAct(() => createFeed(trainerId), { onSuccess: () => setMaking(false) });
+  const revoke = useAct(() => revokeFeed(trainerId), {
     onSuccess: () => {
       setEnding(false);
       make.reset();
@@ -30,7 +26,7 @@ export function Feed({ trainerId, name }: { trainerId: string; name: string }) {
     <section className="rp-stack rp-stack--tight" aria-label={t`Agenda privé`}>
       <h3>{t`Agenda privé`}</h3>
       <p className="rp-muted">
-        {t`${name} suit ses examens dans son propre agenda, à une adresse connue de cette seule personne. Elle ne nomme aucun candidat.`}
+        {t`${name} peut suivre ses examens dans son propre agenda, à une adresse secrète. Aucun candidat n'y est nommé.`}
       </p>
       {address ? (
         <Notice level="warning">
@@ -48,7 +44,7 @@ export function Feed({ trainerId, name }: { trainerId: string; name: string }) {
               onClick={() =>
                 void navigator.clipboard.writeText(address).then(
                   () => toast(t`Adresse copiée.`),
-                  () => toast(t`La copie n'est pas permise ici : sélectionnez l'adresse.`),
+                  () => toast(t`La copie n'est pas possible ici : sélectionnez l'adresse.`),
                 )
               }
             >

@@ -1,7 +1,7 @@
 /** Hours declared a month, and the full-time figure that follows: the one that counts, and the one that these hours will make. */
 import { t } from "@lingui/core/macro";
 import { Button, NativeSelect, NumberInput } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { keys } from "../../api/contract/cache.ts";
@@ -9,6 +9,7 @@ import type { Hours, HoursKind, HoursPage, Trainer } from "../../api/contract/ty
 import { declareHours, hoursQuery, trainersQuery } from "../../api/school.ts";
 import { Empty, Loaded } from "../../components/Loading.tsx";
 import { ProblemNotice } from "../../components/Notice.tsx";
+import { useAct } from "../../live/act.ts";
 import { useDraft } from "../../live/draft.ts";
 import { toast } from "../../live/toast.ts";
 import { CATEGORIES, departmentName } from "../../rules/departments.ts";
@@ -62,7 +63,7 @@ function Figures({ page }: { page: HoursPage }) {
     <section className="rp-card" aria-label={t`Temps plein`}>
       <h2>{t`Temps plein`}</h2>
       {page.fte.length === 0 ? (
-        <p>{t`Pas encore calculé de vos heures : chacun des trois mois doit être déclaré. D'ici là, le chiffre de RdvPermis compte, s'il le donne.`}</p>
+        <p>{t`Pas encore calculé à partir de vos heures : chacun des trois mois doit être déclaré. D'ici là, c'est le chiffre de RdvPermis qui s'applique, s'il est connu.`}</p>
       ) : (
         <ul className="rp-plain-list">
           {page.fte.map((one) => (
@@ -123,8 +124,7 @@ function Declare({ page, trainers }: { page: HoursPage; trainers: readonly Train
   const missing = missingMonths(after, counted)
     .map((one) => monthLong(one))
     .join(", ");
-  const save = useMutation({
-    mutationFn: () => declareHours(changed),
+  const save = useAct((hours: Hours[]) => declareHours(hours), {
     onSuccess: (answer) => {
       client.setQueryData(hoursQuery.queryKey, answer);
       setTyped({});
@@ -134,7 +134,7 @@ function Declare({ page, trainers }: { page: HoursPage; trainers: readonly Train
   });
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (!save.isPending && changed.length > 0) save.mutate();
+    if (!save.isPending && changed.length > 0) save.mutate(changed);
   };
   return (
     <form className="rp-card" onSubmit={submit} noValidate aria-label={t`Déclarer les heures`}>
@@ -202,7 +202,7 @@ function Declare({ page, trainers }: { page: HoursPage; trainers: readonly Train
       )}
       <p role="status">
         {missing ? (
-          t`Vos heures compteront en ${category} quand chacun des trois mois sera déclaré (0 suffit). Manque : ${missing}. D'ici là, le chiffre de RdvPermis compte.`
+          t`Vos heures seront prises en compte pour le permis ${category} quand chacun des trois mois sera déclaré (0 suffit). Manque : ${missing}. D'ici là, c'est le chiffre de RdvPermis qui s'applique.`
         ) : (
           <>
             {t`Au prochain calcul (${monthLong(counted[0] ?? next)} à ${monthLong(counted[2] ?? next)}) : ${figure(then)} temps plein en ${category}`}

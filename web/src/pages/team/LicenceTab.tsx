@@ -1,13 +1,14 @@
 /** The school's licence: as RdvPermis has it, and the last day that the administrator entered. Once lapsed, nothing new is booked. */
 import { t } from "@lingui/core/macro";
 import { Button, TextInput } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import type { FormEvent } from "react";
 import type { School } from "../../api/contract/types.ts";
 import { schoolQuery, setLicence } from "../../api/school.ts";
 import { Age } from "../../components/Age.tsx";
 import { Loaded } from "../../components/Loading.tsx";
 import { Notice, ProblemNotice } from "../../components/Notice.tsx";
+import { useAct } from "../../live/act.ts";
 import { useDraft } from "../../live/draft.ts";
 import { toast } from "../../live/toast.ts";
 import { departmentName } from "../../rules/departments.ts";
@@ -57,7 +58,7 @@ function Facts({ school }: { school: School }) {
         </dd>
         <dt>{t`Temps plein déclaré à RdvPermis`}</dt>
         <dd>{school.declaredFte === null ? t`non communiqué` : figure(school.declaredFte)}</dd>
-        <dt>{t`Donnée`}</dt>
+        <dt>{t`Mise à jour`}</dt>
         <dd>
           <Age seenAt={school.seenAt} />
         </dd>
@@ -69,8 +70,7 @@ function Facts({ school }: { school: School }) {
 function LicenceForm({ school }: { school: School }) {
   const client = useQueryClient();
   const [{ day }, write, forget] = useDraft("licence", { day: school.licensedUntil ?? "" });
-  const save = useMutation({
-    mutationFn: () => setLicence(day || null),
+  const save = useAct((last: string | null) => setLicence(last), {
     onSuccess: (answer) => {
       forget();
       client.setQueryData(schoolQuery.queryKey, answer);
@@ -79,14 +79,14 @@ function LicenceForm({ school }: { school: School }) {
   });
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (!save.isPending) save.mutate();
+    if (!save.isPending) save.mutate(day || null);
   };
   return (
     <form className="rp-row rp-ask" onSubmit={submit} noValidate>
       <TextInput
         type="date"
         label={t`Dernier jour de l'agrément`}
-        description={t`Vous êtes averti deux mois avant`}
+        description={t`Un message vous prévient deux mois avant`}
         value={day}
         onChange={(event) => write({ day: event.currentTarget.value })}
       />

@@ -1,12 +1,13 @@
 import { t } from "@lingui/core/macro";
 import { Button, Modal, NativeSelect, TextInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { keys } from "../../api/contract/cache.ts";
 import type { Trainer } from "../../api/contract/types.ts";
 import { setTrainer } from "../../api/school.ts";
 import { useSession } from "../../api/session.ts";
 import { ProblemNotice } from "../../components/Notice.tsx";
+import { useAct } from "../../live/act.ts";
 import { useDraft } from "../../live/draft.ts";
 import { toast } from "../../live/toast.ts";
 import { DEPARTMENTS } from "../../rules/departments.ts";
@@ -37,27 +38,29 @@ export function TrainerDialog({
     forget();
     onClose();
   };
-  const save = useMutation({
-    mutationFn: () =>
+  const save = useAct(
+    (written: typeof fields) =>
       setTrainer(person.id, {
-        ...fields,
-        activeUntil: fields.activeUntil || null,
-        authorisedUntil: fields.authorisedUntil || null,
+        ...written,
+        activeUntil: written.activeUntil || null,
+        authorisedUntil: written.authorisedUntil || null,
       }),
-    onSuccess: () => {
-      toast(t`${person.displayName} est à jour. Les seuils suivent.`);
-      close();
+    {
+      onSuccess: () => {
+        toast(t`${person.displayName} est à jour. Les seuils suivent.`);
+        close();
+      },
+      onSettled: () =>
+        Promise.all([keys.school, keys.thresholds].map((queryKey) => client.invalidateQueries({ queryKey }))),
     },
-    onSettled: () =>
-      Promise.all([keys.school, keys.thresholds].map((queryKey) => client.invalidateQueries({ queryKey }))),
-  });
+  );
   const reversed = fields.activeUntil !== "" && fields.activeUntil < fields.activeFrom;
   const set = (next: Partial<typeof fields>) => setFields({ ...fields, ...next });
   const submit = (event: FormEvent) => {
     event.preventDefault();
     setAsked(true);
     if (save.isPending || fields.categories.length === 0 || !fields.activeFrom || reversed) return;
-    save.mutate();
+    save.mutate(fields);
   };
   return (
     <Modal opened onClose={close} title={person.displayName} closeButtonProps={{ "aria-label": t`Fermer` }}>
@@ -76,7 +79,7 @@ export function TrainerDialog({
           <TextInput
             type="date"
             label={known ? t`Changement à partir du` : t`Actif à partir du`}
-            description={known ? t`Ce qui précède ne change pas` : undefined}
+            description={known ? t`Rien ne change avant ce jour` : undefined}
             required
             value={fields.activeFrom}
             onChange={(event) => set({ activeFrom: event.currentTarget.value })}
@@ -93,7 +96,7 @@ export function TrainerDialog({
           <TextInput
             type="date"
             label={t`Autorisation d'enseigner jusqu'au`}
-            description={t`Vous êtes averti deux mois avant`}
+            description={t`Un message vous prévient deux mois avant`}
             value={fields.authorisedUntil}
             onChange={(event) => set({ authorisedUntil: event.currentTarget.value })}
           />

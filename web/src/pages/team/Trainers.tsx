@@ -29,7 +29,7 @@ export function Trainers({ mayEdit }: { mayEdit: boolean }) {
             <>
               {namesMissing ? (
                 <Notice level="warning">
-                  <p>{t`RdvPermis n'a pas donné les noms : chacun est montré par la fin de son identifiant.`}</p>
+                  <p>{t`RdvPermis n'a pas transmis les noms : chaque formateur apparaît sous la fin de son identifiant.`}</p>
                 </Notice>
               ) : null}
               {expiring.length > 0 ? (
@@ -42,7 +42,7 @@ export function Trainers({ mayEdit }: { mayEdit: boolean }) {
               ) : null}
               {items.length === 0 ? (
                 <Empty title={t`Aucun formateur`}>
-                  {t`Ajoutez vos formateurs : le seuil du mois et les accompagnements en dépendent.`}
+                  {t`Ajoutez vos formateurs : le seuil du mois dépend d'eux, et ils accompagnent les examens.`}
                 </Empty>
               ) : (
                 <div className="rp-table-box">
@@ -103,7 +103,7 @@ export function Trainers({ mayEdit }: { mayEdit: boolean }) {
 function Active({ trainer, today }: { trainer: Trainer; today: string }) {
   const { activeFrom, activeUntil } = trainer;
   if (activeUntil && activeUntil < today)
-    return <StatusMark tone="closed">{t`parti le ${dayDate(activeUntil)}`}</StatusMark>;
+    return <StatusMark tone="closed">{t`n'enseigne plus depuis le ${dayDate(activeUntil)}`}</StatusMark>;
   if (activeFrom && activeFrom > today)
     return <StatusMark tone="waiting">{t`dès le ${dayDate(activeFrom)}`}</StatusMark>;
   return (

@@ -24,7 +24,7 @@ export function Parameters() {
     <section className="rp-stack rp-stack--tight" aria-label={t`Règles en vigueur`}>
       <h2>{t`Règles en vigueur`}</h2>
       <p className="rp-muted">
-        {t`Chaque verdict cite sa règle. Un changement est proposé par une personne, approuvé par une autre, et annoncé avant sa date.`}
+        {t`Chaque refus vient d'une de ces règles. Une personne propose de la modifier, une autre l'approuve, et le changement est annoncé à l'avance.`}
       </p>
       <Loaded query={query} rows={3}>
         {({ items }) => {

@@ -1,5 +1,5 @@
 /** What the school may still take: per department, month and licence group; the figure, how it is made up and when it changes. */
-import { t } from "@lingui/core/macro";
+import { plural, t } from "@lingui/core/macro";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { Threshold } from "../../api/contract/types.ts";
@@ -10,7 +10,7 @@ import { PageTitle } from "../../components/PageTitle.tsx";
 import { departmentName } from "../../rules/departments.ts";
 import { figure } from "../../rules/figures.ts";
 import { effectiveLimit, nobodyCounted } from "../../rules/school/threshold.ts";
-import { dayFull, monthLong, parisMoment } from "../../time/format.ts";
+import { dayFull, monthLong, ofMonth, parisMoment } from "../../time/format.ts";
 import { Parameters } from "./Parameters.tsx";
 
 export function Thresholds() {
@@ -19,7 +19,7 @@ export function Thresholds() {
     <div className="rp-stack">
       <PageTitle>{t`Seuils`}</PageTitle>
       <p className="rp-muted">
-        {t`Chaque mois, une école dispose d'un nombre de créneaux par formateur à temps plein. Le chiffre le plus bas s'applique.`}
+        {t`Le seuil est le nombre de créneaux que votre école peut prendre dans un mois, selon ses formateurs à temps plein. Le plafond est la part du seuil déjà accessible : il monte au fil du mois, jusqu'au seuil.`}
       </p>
       <Loaded query={query} rows={3} height={160}>
         {(page) =>
@@ -86,22 +86,28 @@ function Card({ threshold }: { threshold: Threshold }) {
             <span>{t`${left} ce mois-ci, sur ${limit}`}</span>
           </p>
           <Meter taken={taken} paced={now} limit={Math.max(limit, now, taken, 1)} />
-          <State threshold={threshold} month={month} next={next} />
+          <State threshold={threshold} next={next} />
         </>
       )}
       <dl className="rp-facts rp-small">
         <dt>{t`Réservés`}</dt>
         <dd>{booked}</dd>
         <dt>{t`Retenus`}</dt>
-        <dd>{held > 0 ? t`${held}, comptés tant qu'ils sont retenus` : held}</dd>
+        <dd>
+          {plural(held, {
+            0: "0",
+            one: "#, compté tant qu'il est retenu",
+            other: "#, comptés tant qu'ils sont retenus",
+          })}
+        </dd>
         <dt>{t`Hors ResaPermis`}</dt>
-        <dd>{elsewhere > 0 ? t`${elsewhere}, vus chez RdvPermis` : elsewhere}</dd>
+        <dd>{plural(elsewhere, { 0: "0", one: "#, vu chez RdvPermis", other: "#, vus chez RdvPermis" })}</dd>
         <dt>{t`Plafond d'aujourd'hui`}</dt>
         <dd>
           {pacedLimit}
           {next && pacedLimit < limit ? t`, remonte le ${next}` : null}
         </dd>
-        <dt>{t`Seuil selon nous`}</dt>
+        <dt>{t`Seuil selon ResaPermis`}</dt>
         <dd>{ownLimit ?? t`pas calculable`}</dd>
         <dt>{t`Seuil selon RdvPermis`}</dt>
         <dd>
@@ -123,7 +129,7 @@ function Card({ threshold }: { threshold: Threshold }) {
   );
 }
 
-function State({ threshold, month, next }: { threshold: Threshold; month: string; next: string }) {
+function State({ threshold, next }: { threshold: Threshold; next: string }) {
   const { taken, limit, left, leftToday, warnPercent } = threshold;
   if (limit === 0) {
     return (
@@ -136,7 +142,8 @@ function State({ threshold, month, next }: { threshold: Threshold; month: string
     return (
       <Notice level="danger">
         <p>
-          {t`Seuil de ${month} atteint : ${taken} sur ${limit}.`} {next ? t`Suite le ${next}.` : null}
+          {t`Seuil ${ofMonth(threshold.month)} atteint : ${taken} sur ${limit}.`}{" "}
+          {next ? t`De nouveau possible le ${next}.` : null}
         </p>
       </Notice>
     );
@@ -164,8 +171,8 @@ function Difference({ difference }: { difference: number }) {
     <>
       {", "}
       {difference < 0
-        ? t`${by} de moins que notre calcul : le sien compte`
-        : t`${by} de plus que notre calcul : le nôtre compte`}
+        ? t`${by} de moins que notre calcul : c'est le chiffre de RdvPermis qui s'applique`
+        : t`${by} de plus que notre calcul : c'est le nôtre qui s'applique`}
       {". "}
       <Link to="/equipe" search={{ onglet: "heures" }}>{t`Vérifier les heures déclarées`}</Link>
     </>
@@ -175,6 +182,11 @@ function Difference({ difference }: { difference: number }) {
 function FteSource({ threshold }: { threshold: Threshold }) {
   const fte = figure(threshold.fte);
   const rate = figure(threshold.ratePerFte);
+  const trainers = plural(threshold.fte, {
+    one: `${fte} formateur à temps plein`,
+    other: `${fte} formateurs à temps plein`,
+  });
+  const slots = plural(threshold.ratePerFte, { one: `${rate} créneau`, other: `${rate} créneaux` });
   const asOf = threshold.fteAsOf ? dayFull(threshold.fteAsOf) : "";
   if (threshold.fteSource === "unknown") {
     return (
@@ -186,9 +198,9 @@ function FteSource({ threshold }: { threshold: Threshold }) {
   }
   return (
     <>
-      {t`${fte} formateurs × ${rate} créneaux`}
+      {trainers} × {slots}
       {", "}
-      {threshold.fteSource === "hours" ? t`calculé des heures déclarées` : t`déclaré à RdvPermis`}
+      {threshold.fteSource === "hours" ? t`calculé à partir des heures déclarées` : t`déclaré à RdvPermis`}
       {asOf ? `, ${t`au ${asOf}`}` : null}
     </>
   );

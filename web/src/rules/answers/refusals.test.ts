@@ -38,5 +38,8 @@ describe("refusals in words", () => {
 
   test("what nobody foresaw has a reference, never a bare code as its sentence", () => {
     expect(refusalText({ code: "INTERNAL", errorId: "e-42" })).toBe("Refus inattendu, déjà signalé. Référence e-42.");
+    expect(refusalText({ code: "RDVPERMIS_UNEXPECTED", rdvpermisCode: "PARAMETRE_INVALIDE" })).not.toMatch(
+      /[A-Z]_[A-Z]/,
+    );
   });
 });

@@ -136,18 +136,18 @@ function ours(reason: Reason): string | undefined {
     case "LINE_UNNAMED":
       return t`Une ligne n'a pas de candidat. Nommez-le, puis validez.`;
     case "NEPH_KNOWN":
-      return t`Un candidat de votre école a déjà ce NEPH. Voyez sa fiche, ou vérifiez chaque chiffre.`;
+      return t`Un candidat de votre école a déjà ce NEPH. Consultez sa fiche, ou vérifiez chaque chiffre.`;
     case "CANDIDATE_MANDATED":
-      return t`Un mandat vaut pour ce nom et ce NEPH. Rendez-le d'abord, puis corrigez et demandez-le de nouveau.`;
+      return t`Un mandat est en cours pour ce nom et ce NEPH. Rendez-le d'abord, puis corrigez et demandez-le de nouveau.`;
     case "ILLEGAL_TRANSITION":
     case "STALE":
-      return t`L'état a changé entre-temps. Il vient d'être relu.`;
+      return t`La situation a changé entre-temps. L'affichage vient d'être actualisé.`;
     case "ALL_OR_NOTHING_FAILED":
-      return t`Un créneau manquait : les autres ont été rendus, comme vous l'aviez demandé.`;
+      return t`Un créneau n'était plus libre : les autres ont été rendus, comme vous l'aviez demandé.`;
     case "MALFORMED":
       return t`Un champ n'a pas la bonne forme. Corrigez-le, puis renvoyez.`;
     case "NOT_FOUND":
-      return t`Introuvable, ou pas à votre école.`;
+      return t`Introuvable, ou n'appartient pas à votre école.`;
     case "KEY_REUSED":
     case "IN_PROGRESS":
       return t`Cette demande est déjà en cours. Le résultat viendra ici.`;
@@ -156,7 +156,7 @@ function ours(reason: Reason): string | undefined {
     case "RECONNECT_NEEDED":
       return t`RdvPermis demande de vous reconnecter. Votre travail est gardé.`;
     case "STEP_UP_NEEDED":
-      return t`Cet acte demande de confirmer votre identité. Ce que vous avez écrit est gardé.`;
+      return t`Cette action demande de confirmer votre identité. Ce que vous avez écrit est gardé.`;
     case "FORBIDDEN":
       return t`Votre rôle ne le permet pas. Demandez-le à votre responsable.`;
     case "CSRF":
@@ -193,18 +193,18 @@ function slotGone(): string {
 
 function threshold(until: string | null | undefined): string {
   return until
-    ? t`Seuil du mois atteint. Suite le ${parisMoment(until)}.`
-    : t`Seuil du mois atteint. Voyez « Seuils ».`;
+    ? t`Seuil du mois atteint. De nouveau possible le ${parisMoment(until)}.`
+    : t`Seuil du mois atteint. Consultez « Seuils ».`;
 }
 
 function cap(until: string | null | undefined): string {
   return until
-    ? t`Plafond du moment atteint. Il remonte le ${parisMoment(until)}.`
-    : t`Plafond du moment atteint. Il remonte au fil du mois.`;
+    ? t`Plafond du moment atteint : la part du seuil accessible aujourd'hui est prise. Il remonte le ${parisMoment(until)}.`
+    : t`Plafond du moment atteint : la part du seuil accessible aujourd'hui est prise. Il remonte au fil du mois.`;
 }
 
 function otherGroup(): string {
-  return t`Créneau et mandat ne sont pas du même permis. Choisissez un candidat de ce permis.`;
+  return t`Le créneau et le mandat ne concernent pas le même permis. Choisissez un candidat qui passe ce permis.`;
 }
 
 function basketFull(): string {
@@ -212,7 +212,7 @@ function basketFull(): string {
 }
 
 function basketGone(): string {
-  return t`Ce créneau n'est plus dans votre panier, qui vient d'être relu.`;
+  return t`Ce créneau n'est plus dans votre panier, qui vient d'être actualisé.`;
 }
 
 function basketVanished(): string {
@@ -224,7 +224,7 @@ function candidateUnknown(): string {
 }
 
 function email(): string {
-  return t`Adresse manquante ou déjà prise. Demandez la sienne au candidat.`;
+  return t`Adresse électronique manquante ou déjà utilisée. Demandez la sienne au candidat.`;
 }
 
 function noApplication(): string {
@@ -240,7 +240,7 @@ function noMandate(): string {
 }
 
 function alreadyDone(): string {
-  return t`C'est déjà fait : voyez la fiche du candidat ou le panier.`;
+  return t`C'est déjà fait : consultez la fiche du candidat ou le panier.`;
 }
 
 function penalty(until: string | null | undefined): string {
@@ -254,7 +254,7 @@ function result(): string {
 }
 
 function examFixed(): string {
-  return t`Cet examen ne peut plus changer. Son état a été relu.`;
+  return t`Cet examen ne peut plus changer. Son état vient d'être actualisé.`;
 }
 
 function setup(what: string): string {
@@ -267,7 +267,9 @@ function waiting(until: string | null | undefined): string {
     : t`RdvPermis nous fait attendre. Nous relisons dès qu'il répond, rien n'est perdu.`;
 }
 
-function unexpected({ errorId, rdvpermisCode, code }: Reason): string {
-  const reference = errorId ?? rdvpermisCode ?? code;
-  return t`Refus inattendu, déjà signalé. Référence ${reference}.`;
+/** A reference may be told on the telephone; a code stands under "Détails". */
+function unexpected({ errorId }: Reason): string {
+  return errorId
+    ? t`Refus inattendu, déjà signalé. Référence ${errorId}.`
+    : t`Refus inattendu, déjà signalé. Donnez-nous le code sous « Détails » s'il se répète.`;
 }

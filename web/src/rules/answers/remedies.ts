@@ -1,12 +1,7 @@
 /** What can be done about a rule that refuses: the stable words of scheduling-rules, as a sentence and a page to go to. */
 import { t } from "@lingui/core/macro";
 import type { Need, Verdict } from "../../api/contract/types.ts";
-import { ruleName, verdictText } from "./verdicts.ts";
-
-/** Whether this page has its own sentences for a rule: those that it can name. */
-function verdictKnown(rule: string): boolean {
-  return ruleName(rule) !== rule;
-}
+import { isKnown, verdictText } from "./verdicts.ts";
 
 /** A need as the verdict that it is made from: the sentences are the same. */
 export function verdictOf({ rule, source, facts, remedy, opensAt }: Need): Verdict {
@@ -15,7 +10,7 @@ export function verdictOf({ rule, source, facts, remedy, opensAt }: Need): Verdi
 
 /** The sentence of a rule that refuses; for a rule that this page does not know, the gateway's. */
 export function needText(need: Need): string {
-  return verdictKnown(need.rule) || !need.detail ? verdictText(verdictOf(need)) : need.detail;
+  return isKnown(need.rule) || !need.detail ? verdictText(verdictOf(need)) : need.detail;
 }
 
 /** A verdict that refuses, as a need. */
@@ -27,7 +22,7 @@ export function needOf({ rule, source, facts, remedy, opensAt }: Verdict): Need 
 export function remedyText(need: Need): string | undefined {
   switch (need.remedy) {
     case "wait":
-      return t`Attendez : cela s'ouvre tout seul.`;
+      return t`Attendez : l'ouverture est automatique.`;
     case "ask_mandate":
       return t`Demandez le mandat au candidat.`;
     case "declare_trainers":
@@ -51,9 +46,9 @@ export function remedyText(need: Need): string | undefined {
     case "ask_fewer":
       return t`Demandez moins de créneaux à la fois.`;
     case "see_basket":
-      return t`Voyez votre panier.`;
+      return t`Consultez votre panier.`;
     case "see_bookings":
-      return t`Voyez vos réservations.`;
+      return t`Consultez vos réservations.`;
     case "name_candidate":
       return t`Nommez un candidat.`;
     case "wait_for_penalty":
@@ -65,7 +60,7 @@ export function remedyText(need: Need): string | undefined {
     case "cancel_or_swap":
       return t`Permutez avec une autre réservation, ou annulez.`;
     case "pass_plateau_first":
-      return t`Le candidat obtient d'abord le plateau.`;
+      return t`Le candidat doit d'abord réussir le plateau.`;
     default:
       return need.action ?? undefined;
   }

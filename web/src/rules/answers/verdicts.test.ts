@@ -51,7 +51,7 @@ describe("verdicts in words", () => {
   });
 
   test("a rule without a sentence of ours is still shown", () => {
-    expect(verdictText(verdict("R-NEW"))).toBe("Une règle le refuse (R-NEW).");
+    expect(verdictText(verdict("R-NEW"))).toBe("Une règle ne le permet pas.");
   });
 
   test("a slot opens when the last of its closed rules does, and never if one has no moment", () => {

@@ -1,8 +1,34 @@
 /** The verdict of a rule, in words (web.md §4). Verdicts are data; the sentence is made here, in the reader's language. */
-import { t } from "@lingui/core/macro";
+import { plural, t } from "@lingui/core/macro";
 import type { Verdict } from "../../api/contract/types.ts";
-import { monthLong, parisMoment } from "../../time/format.ts";
+import { ofMonth, parisMoment } from "../../time/format.ts";
 import { departmentName } from "../departments.ts";
+
+/** The rules that have a sentence here; a newer one has the gateway's. */
+const KNOWN = new Set([
+  "R-TERRITORY",
+  "R-THRESHOLD",
+  "R-API-PACE",
+  "R-PAST",
+  "R-PUBLISHED",
+  "R-CATEGORY",
+  "R-MANDATE",
+  "R-ONE-ACTIVE",
+  "R-BASKET",
+  "R-GROUP",
+  "R-PENALTY",
+  "R-AVAILABLE",
+  "R-RDVPERMIS",
+  "R-LICENSED",
+  "R-NAMED",
+  "R-REPLACE",
+  "R-NOTICE",
+  "R-HOLD-TTL",
+]);
+
+export function isKnown(rule: string): boolean {
+  return KNOWN.has(rule);
+}
 
 /** The sentence for a rule that refused. A fact that is missing makes the sentence shorter, never wrong. */
 export function verdictText(verdict: Verdict): string {
@@ -33,24 +59,27 @@ export function verdictText(verdict: Verdict): string {
       }
       const figures =
         month && taken && limit
-          ? t`Seuil de ${monthLong(month)} atteint : ${taken} sur ${limit}.`
+          ? t`Seuil ${ofMonth(month)} atteint : ${taken} sur ${limit}.`
           : t`Seuil du mois atteint.`;
-      return until ? t`${figures} Suite le ${until}.` : figures;
+      return until ? t`${figures} De nouveau possible le ${until}.` : figures;
     }
     case "R-API-PACE":
       return until
-        ? t`Plafond du moment atteint. Il remonte le ${until}.`
-        : t`Plafond du moment atteint. Il remonte au fil du mois.`;
+        ? t`Plafond du moment atteint : la part du seuil accessible aujourd'hui est prise. Il remonte le ${until}.`
+        : t`Plafond du moment atteint : la part du seuil accessible aujourd'hui est prise. Il remonte au fil du mois.`;
     case "R-BASKET":
       return limit
         ? t`Panier plein (${limit}). Validez ou rendez un créneau.`
         : t`Panier plein. Validez ou rendez un créneau.`;
     case "R-GROUP":
       return limit
-        ? t`Au plus ${limit} créneaux par demande. Faites-en une autre ensuite.`
+        ? plural(Number(limit), {
+            one: "Au plus # créneau par demande. Faites-en une autre ensuite.",
+            other: "Au plus # créneaux par demande. Faites-en une autre ensuite.",
+          })
         : t`Trop de créneaux en une demande.`;
     case "R-HOLD-TTL":
-      return t`Le délai du panier est passé. Les créneaux sont rendus.`;
+      return t`Le délai du panier est écoulé. Les créneaux sont rendus.`;
     case "R-NAMED":
       return t`Chaque ligne a son candidat, et un candidat ne figure que sur une ligne.`;
     case "R-REPLACE":
@@ -58,7 +87,7 @@ export function verdictText(verdict: Verdict): string {
     case "R-PAST":
       return t`Ce créneau a commencé ou est passé. Plus rien ne peut y changer.`;
     case "R-NOTICE":
-      return t`Trop tard avant l'examen pour ce changement.`;
+      return t`L'examen est trop proche pour ce changement.`;
     case "R-PENALTY": {
       const why = restrictionReason(fact("reason") ?? "");
       return until
@@ -70,9 +99,9 @@ export function verdictText(verdict: Verdict): string {
     case "R-AVAILABLE":
       return conflictText(facts);
     case "R-RDVPERMIS":
-      return t`RdvPermis dit que ce candidat ne peut pas prendre ce créneau.`;
+      return t`Selon RdvPermis, ce candidat ne peut pas prendre ce créneau.`;
     case "R-CATEGORY": {
-      if (facts.field === "kind") return t`Le plateau doit être obtenu avant la circulation.`;
+      if (facts.field === "kind") return t`Le plateau doit être réussi avant la circulation.`;
       if (facts.field === "gearbox") return t`La boîte de vitesses du véhicule n'est pas celle du mandat.`;
       if (facts.field === "vehicle" || facts.field === "vehicle_category")
         return t`Ce véhicule ne convient pas à ce permis.`;
@@ -80,7 +109,7 @@ export function verdictText(verdict: Verdict): string {
       const mandate = fact("mandate");
       return slot && mandate
         ? t`Créneau pour le permis ${slot}, mandat pour ${mandate}.`
-        : t`Créneau et mandat ne sont pas du même permis.`;
+        : t`Le créneau et le mandat ne concernent pas le même permis.`;
     }
     case "R-LICENSED":
       return facts.whose === "trainer"
@@ -95,7 +124,7 @@ export function verdictText(verdict: Verdict): string {
     case "R-MANDATE":
       return t`Pas de mandat actif. Demandez-le au candidat.`;
     default:
-      return t`Une règle le refuse (${verdict.rule}).`;
+      return t`Une règle ne le permet pas.`;
   }
 }
 
@@ -151,50 +180,6 @@ function conflictText({ whose, what, travelMinutes }: Record<string, string>): s
   return travelMinutes && travelMinutes !== "0"
     ? t`Déjà pris par un autre examen, trajet de ${travelMinutes} min compris : ${names}.`
     : t`Déjà pris par un autre examen à cette heure : ${names}.`;
-}
-
-/** The short name of a rule, for headings. */
-export function ruleName(rule: string): string {
-  switch (rule) {
-    case "R-TERRITORY":
-      return t`Priorité du département`;
-    case "R-THRESHOLD":
-      return t`Seuil du mois`;
-    case "R-API-PACE":
-      return t`Plafond du moment`;
-    case "R-PAST":
-      return t`Créneau passé`;
-    case "R-PUBLISHED":
-      return t`Publication`;
-    case "R-CATEGORY":
-      return t`Permis`;
-    case "R-MANDATE":
-      return t`Mandat`;
-    case "R-ONE-ACTIVE":
-      return t`Un seul examen à venir`;
-    case "R-BASKET":
-      return t`Taille du panier`;
-    case "R-GROUP":
-      return t`Taille d'une demande`;
-    case "R-PENALTY":
-      return t`Pénalité`;
-    case "R-AVAILABLE":
-      return t`Disponibilité`;
-    case "R-RDVPERMIS":
-      return t`Avis de RdvPermis`;
-    case "R-LICENSED":
-      return t`Agrément`;
-    case "R-NAMED":
-      return t`Candidat nommé`;
-    case "R-REPLACE":
-      return t`Remplacements`;
-    case "R-NOTICE":
-      return t`Délai avant l'examen`;
-    case "R-HOLD-TTL":
-      return t`Délai du panier`;
-    default:
-      return rule;
-  }
 }
 
 /** The moment at which the last of the closed rules opens; undefined when one of them does not open with time. */

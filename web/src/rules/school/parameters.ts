@@ -22,9 +22,9 @@ export function parameterName(name: string): string {
     case "notice_seconds":
       return t`Délai avant l'examen pour retenir ou remplacer`;
     case "warn_percent":
-      return t`Part du seuil à partir de laquelle vous êtes averti`;
+      return t`Part du seuil à partir de laquelle un message vous prévient`;
     case "poll_stale_seconds":
-      return t`Âge à partir duquel un créneau est relu`;
+      return t`Âge à partir duquel un créneau est vérifié de nouveau`;
     case "publication_minutes":
       return t`Heure de mise en ligne des créneaux`;
     case "publication_weekday":
@@ -32,7 +32,7 @@ export function parameterName(name: string): string {
     case "replacements":
       return t`Remplacements par mois`;
     case "plateau":
-      return t`Plateau obtenu avant la circulation`;
+      return t`Plateau réussi avant la circulation`;
     case "eligibility_fresh_seconds":
       return t`Durée de validité de l'avis de RdvPermis`;
     case "absence_days":

@@ -28,7 +28,7 @@ export function Banners() {
       {online ? null : (
         <div className="rp-banner rp-banner--waiting" role="status">
           <IconWifiOff size={20} aria-hidden />
-          {t`Hors ligne. Vous pouvez lire ; rien ne part vers RdvPermis.`}
+          {t`Hors ligne. Vous pouvez consulter ; rien n'est envoyé à RdvPermis.`}
         </div>
       )}
       {stale && online ? (

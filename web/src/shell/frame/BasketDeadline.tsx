@@ -1,5 +1,5 @@
 /** The basket's nearest deadline, in the header of every page. */
-import { t } from "@lingui/core/macro";
+import { plural, t } from "@lingui/core/macro";
 import { IconClock } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
@@ -29,7 +29,9 @@ function Running({ expiresAt, held }: { expiresAt: string; held: number }) {
   return (
     <Link to="/panier" className={`rp-tool rp-tool--deadline${left <= 300 ? " rp-tool--urgent" : ""}`}>
       <IconClock size={18} aria-hidden />
-      <span className="rp-visually-hidden">{t`Panier, ${held} retenus, reste`} </span>
+      <span className="rp-visually-hidden">
+        {plural(held, { one: "Panier, # créneau retenu, reste", other: "Panier, # créneaux retenus, reste" })}{" "}
+      </span>
       <span role="timer" aria-live="off">
         {rest}
       </span>

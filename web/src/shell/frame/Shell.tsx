@@ -1,6 +1,6 @@
 /** The frame of every page: header with the basket's countdown, rail or bottom bar, banners, the one polite region. */
 
-import { t } from "@lingui/core/macro";
+import { plural, t } from "@lingui/core/macro";
 import { UnstyledButton } from "@mantine/core";
 import {
   IconBasket,
@@ -32,6 +32,7 @@ import { LanguageSwitch } from "../brand/LanguageSwitch.tsx";
 import { useKeys } from "../keys/shortcuts.ts";
 import { Banners, useStale } from "./Banners.tsx";
 import { BasketDeadline } from "./BasketDeadline.tsx";
+import { useKeptFocus } from "./kept-focus.ts";
 import { useSignOut } from "./leave.ts";
 import { Toasts } from "./Toasts.tsx";
 
@@ -89,8 +90,8 @@ function MessagesLink({ className }: { className: string }) {
       <span>{t`Messages`}</span>
       {unread > 0 ? (
         <span className="rp-count">
-          {unread}
-          <span className="rp-visually-hidden"> {t`non lus`}</span>
+          <span aria-hidden>{unread}</span>
+          <span className="rp-visually-hidden"> {plural(unread, { one: "# non lu", other: "# non lus" })}</span>
         </span>
       ) : null}
     </Link>
@@ -110,6 +111,7 @@ export function Shell({ session }: { session: SchoolSession }) {
   useEffect(() => startFeed(client), [client, session.csrfToken]);
   useEffect(() => forgetOthers(session.user.id), [session.user.id]);
   useKeys(() => setHelp(true));
+  useKeptFocus();
   // A page was reached: the sheet that led there closes. The path is what is watched.
   // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   useEffect(() => setMore(false), [path]);

@@ -9,7 +9,7 @@ export function Toasts() {
   const shown = useStore(toasts);
   if (shown.length === 0) return null;
   return (
-    <section className="rp-toasts" aria-label={t`Échos`}>
+    <section className="rp-toasts" aria-label={t`Confirmations`}>
       {shown.map(({ id, text, undo }) => (
         <div key={id} className="rp-toast">
           <span>{text}</span>

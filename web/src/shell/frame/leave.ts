@@ -1,13 +1,14 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { signOut } from "../../api/session.ts";
+import { useAct } from "../../live/act.ts";
 import { leaveEverywhere } from "../../live/feed.ts";
 
 /** Choices and wishes live until one signs out by hand; a session that merely ended keeps them. */
 export function useSignOut(): () => void {
   const client = useQueryClient();
-  return () => {
+  const { mutate } = useAct(() => {
     sessionStorage.clear();
-    signOut()
+    return signOut()
       .finally(leaveEverywhere)
       .then(
         (answer) => {
@@ -16,5 +17,6 @@ export function useSignOut(): () => void {
         },
         () => window.location.assign("/"),
       );
-  };
+  });
+  return () => mutate();
 }

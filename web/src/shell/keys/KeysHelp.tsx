@@ -46,7 +46,7 @@ export function KeysHelp({ opened, onClose }: { opened: boolean; onClose: () => 
         <Checkbox
           checked={on}
           onChange={(event) => setSingleKeys(event.currentTarget.checked)}
-          label={t`Touches seules ( / ? g ) actives`}
+          label={t`Raccourcis à une touche ( / ? g ) actifs`}
         />
       </div>
     </Dialog>

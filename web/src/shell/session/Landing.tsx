@@ -26,7 +26,7 @@ export function Landing() {
       <main>
         <h1>{t`Réservez les créneaux d'examen de vos élèves, sans surprise.`}</h1>
         <p className="rp-lead">
-          {t`ResaPermis cherche, retient et valide pour votre école, par RdvPermis. Une personne décide de chaque réservation.`}
+          {t`ResaPermis cherche, retient et valide des créneaux pour votre école auprès de RdvPermis. Chaque réservation reste la décision d'une personne.`}
         </p>
         <div>
           <Button component="a" href={address} size="md" leftSection={<IconLogin2 size={20} aria-hidden />}>
@@ -37,15 +37,15 @@ export function Landing() {
         <ol>
           <li>
             <IconCalendarSearch size={24} aria-hidden />
-            <p>{t`Pour chaque créneau : l'âge de l'information, et s'il vous est ouvert ; sinon, pourquoi et à partir de quand.`}</p>
+            <p>{t`Chaque créneau indique s'il vous est ouvert, sinon pourquoi et à partir de quand, et de quand date l'information.`}</p>
           </li>
           <li>
             <IconListCheck size={24} aria-hidden />
-            <p>{t`Jusqu'à quatre créneaux d'un geste, un résultat par ligne, jamais annoncé avant RdvPermis.`}</p>
+            <p>{t`Jusqu'à quatre créneaux en un clic, un résultat pour chacun, jamais annoncé avant la réponse de RdvPermis.`}</p>
           </li>
           <li>
             <IconShieldCheck size={24} aria-hidden />
-            <p>{t`Chaque acte est inscrit dans un journal que vous pouvez vérifier vous-même.`}</p>
+            <p>{t`Chaque action est inscrite dans un journal que vous pouvez vérifier vous-même.`}</p>
           </li>
         </ol>
       </main>

@@ -3,14 +3,13 @@
 import { t } from "@lingui/core/macro";
 import { Button } from "@mantine/core";
 import { IconFingerprint } from "@tabler/icons-react";
-import { useMutation } from "@tanstack/react-query";
 import { Problem } from "../../api/contract/problem.ts";
 import { NoPasskey, signInWithPasskey } from "../../api/people/passkey.ts";
+import { useAct } from "../../live/act.ts";
 
 /** `returnTo`: where the page starts anew, with the session. */
 export function PasskeyEntrance({ returnTo }: { returnTo: string }) {
-  const entering = useMutation({
-    mutationFn: signInWithPasskey,
+  const entering = useAct(() => signInWithPasskey(), {
     onSuccess: () => window.location.replace(returnTo),
   });
   return (

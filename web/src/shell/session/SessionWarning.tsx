@@ -11,6 +11,7 @@ import { acted, watchActs } from "../../api/contract/presence.ts";
 import type { Session } from "../../api/contract/types.ts";
 import { sessionQuery } from "../../api/session.ts";
 import { useSecondsLeft } from "../../components/Countdown.tsx";
+import { useAct } from "../../live/act.ts";
 import { extendSession, signedOut } from "../../live/feed.ts";
 import { clockTime, duration } from "../../time/format.ts";
 
@@ -21,10 +22,10 @@ export function SessionWarning({ session }: { session: Session }) {
   const left = useSecondsLeft(session.expiresAt);
   useEffect(() => watchActs(() => extendSession(client)), [client]);
   const warn = left <= WARNING && left > 0;
-  const extend = () => {
+  const { mutate: extend } = useAct(() => {
     acted();
-    extendSession(client);
-  };
+    return extendSession(client);
+  });
   useEffect(() => {
     if (warn) client.refetchQueries({ queryKey: sessionQuery.queryKey });
   }, [warn, client]);
@@ -36,9 +37,9 @@ export function SessionWarning({ session }: { session: Session }) {
   return (
     <Modal
       opened={warn}
-      onClose={extend}
+      onClose={() => extend()}
       title={t`Votre session se termine bientôt`}
-      closeButtonProps={{ "aria-label": t`Rester connecté` }}
+      closeButtonProps={{ "aria-label": t`Prolonger la session` }}
     >
       <div className="rp-stack">
         <p>
@@ -46,8 +47,8 @@ export function SessionWarning({ session }: { session: Session }) {
           <span role="timer" aria-live="off">{t`Reste ${rest}.`}</span>
         </p>
         <div className="rp-row rp-row--end">
-          <Button onClick={extend} data-autofocus>
-            {t`Rester connecté`}
+          <Button onClick={() => extend()} data-autofocus>
+            {t`Prolonger la session`}
           </Button>
         </div>
       </div>

@@ -230,7 +230,7 @@ class Visitor:
         return await peers.ask(method, request, principal=token)
 
     async def names(self, candidate_ids: Iterable[str], purpose: str) -> dict[str, str]:
-        """Return "L. Martin" for each candidate whom this person may see, in one call.
+        """Return "Léa Martin" for each candidate whom this person may see, in one call.
 
         A list without names is better than none: when mandate is away or refuses, lines show the end of the id.
         """
@@ -243,7 +243,7 @@ class Visitor:
         except Failure as failure:
             log.warning("names.missing", error_code=failure.name)
             return {}
-        return {one.candidate_id: short_name(one.first_name, one.last_name) for one in answer.names}
+        return {one.candidate_id: full_name(one.first_name, one.last_name) for one in answer.names}
 
 
 def asked_of(question: Message) -> str:
@@ -251,9 +251,9 @@ def asked_of(question: Message) -> str:
     return ANSWERS[question.DESCRIPTOR.file.package]
 
 
-def short_name(first: str, last: str) -> str:
-    """First letter and last name: "L. Martin" of Léa and Martin."""
-    return f"{first[:1]}. {last}" if first else last
+def full_name(first: str, last: str) -> str:
+    """As people are called: "Léa Martin". Never an initial: in French "M." before a name is "Monsieur"."""
+    return f"{first} {last}".strip()
 
 
 def dependencies_of(request: Request) -> Dependencies:

@@ -5,7 +5,7 @@ a mail twice, with the same Message-ID.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
@@ -32,7 +32,7 @@ from resapermis_notification.domain import (
 from resapermis_notification.mails.message import InvalidAddress, MailContent, Sender, write
 from resapermis_notification.mails.smtp import Connection, MailDeferred, MailRejected, MailServer, ServerUnavailable
 from resapermis_notification.notices.unreached import unreached
-from resapermis_notification.peers import Addresses
+from resapermis_notification.peers import NOTIFY_CANDIDATE, NOTIFY_SCHOOL, Addresses
 from resapermis_persons.roles import MANAGERS
 
 BATCH = 50
@@ -56,6 +56,14 @@ def pause(attempts: int) -> timedelta:
     """How long to wait after `attempts` tries before this one: a minute, doubling, at most an hour."""
     doubled: int = 2 ** min(attempts, 10)
     return min(FIRST_PAUSE * doubled, LONGEST_PAUSE)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What one round has read: a school's recipients by its id, candidates' names by theirs."""
+
+    recipients: dict[str, Sequence[iam_pb2.Recipient]]
+    names: dict[str, str] = field(repr=False)
 
 
 class _RecipientGone(Exception):
@@ -84,7 +92,7 @@ class Deliveries:
         while waiting := await self._due(Audience.SCHOOL):
             for delivery in waiting:
                 await self._spread(delivery)
-        known: dict[str, Sequence[iam_pb2.Recipient]] = {}
+        known = _Known({}, {})
         while waiting := await self._due(Audience.ACCOUNT, Audience.CANDIDATE):
             try:
                 async with self._server.connected() as connection:
@@ -125,9 +133,7 @@ class Deliveries:
             if await queries.end_delivery(tx, delivery.id, DeliveryOutcome.SPREAD, self._now()):
                 await queries.add_deliveries(tx, mails, self._now())
 
-    async def _deliver(
-        self, connection: Connection, delivery: DueDelivery, known: dict[str, Sequence[iam_pb2.Recipient]]
-    ) -> bool:
+    async def _deliver(self, connection: Connection, delivery: DueDelivery, known: _Known) -> bool:
         """Try one mail; whatever goes wrong with it leaves the others alone. False when the connection is of no more use."""
         if _is_late(delivery, self._now()):
             await self._end(delivery, DeliveryOutcome.GONE, "late")
@@ -149,9 +155,7 @@ class Deliveries:
             await self._end(delivery, DeliveryOutcome.SENT)
         return True
 
-    async def _send(
-        self, connection: Connection, delivery: DueDelivery, known: dict[str, Sequence[iam_pb2.Recipient]]
-    ) -> None:
+    async def _send(self, connection: Connection, delivery: DueDelivery, known: _Known) -> None:
         content = MailContent(
             delivery.kind,
             delivery.occurred_at,
@@ -165,15 +169,17 @@ class Deliveries:
             to = contact.email
             mail = write(content, "candidate", to, contact.locale, self._sender, delivery.id, contact.first_name)
         else:
-            if delivery.school_id not in known:
-                known[delivery.school_id] = await self._addresses.of_school(delivery.school_id)
-            mine = [one for one in known[delivery.school_id] if one.account_id == delivery.recipient_id]
+            schools = known.recipients
+            if delivery.school_id not in schools:
+                schools[delivery.school_id] = await self._addresses.of_school(delivery.school_id)
+            mine = [one for one in schools[delivery.school_id] if one.account_id == delivery.recipient_id]
             if not mine:
                 raise _RecipientGone("nobody")
             to = mine[0].email
             if delivery.kind == INVITED:
                 content = replace(content, word=await self._word(delivery.object_id))
-            mail = write(content, "school", to, mine[0].locale, self._sender, delivery.id)
+            name = await self._name(delivery.candidate_id, known.names)
+            mail = write(content, "school", to, mine[0].locale, self._sender, delivery.id, name)
         await connection.send(mail, self._sender.address, to)
 
     async def _word(self, invitation_id: str) -> str:
@@ -184,9 +190,26 @@ class Deliveries:
                 raise _RecipientGone(failure.name) from None  # used, withdrawn, or over
             raise
 
+    async def _name(self, candidate_id: str, known: dict[str, str]) -> str:
+        """The full name of whom a school's mail is about, read once a round; empty for nobody, once erased, and where it is not told.
+
+        While mandate is away the mail waits: Failure.
+        """
+        if candidate_id and candidate_id not in known:
+            known[candidate_id] = ""
+            try:
+                contact = await self._addresses.of_candidate(candidate_id, NOTIFY_SCHOOL)
+            except Failure as failure:
+                if failure.code in {Code.CODE_UNAVAILABLE, Code.CODE_DEADLINE}:
+                    del known[candidate_id]
+                    raise
+            else:
+                known[candidate_id] = f"{contact.first_name} {contact.last_name}".strip()
+        return known.get(candidate_id, "")
+
     async def _contact(self, candidate_id: str) -> mandate_pb2.GetContactResponse:
         try:
-            return await self._addresses.of_candidate(candidate_id)
+            return await self._addresses.of_candidate(candidate_id, NOTIFY_CANDIDATE)
         except Failure as failure:
             if failure.code == Code.CODE_NOT_FOUND:
                 raise _RecipientGone(failure.name) from None  # erased

@@ -14,7 +14,9 @@ SEQUENCES: Mapping[Method, int] = {"PUBLISH": 0, "CANCEL": 1}
 """A line is booked once and cancelled at most once after that."""
 
 
-def calendar(method: Method, facts: Mapping[str, str], stamped_at: datetime, organizer: str) -> bytes | None:
+def calendar(
+    method: Method, facts: Mapping[str, str], stamped_at: datetime, organizer: str, *, english: bool = False
+) -> bytes | None:
     """The file for a line's exam, UID = line id, hours in the centre's zone; None when the slot's time is unknown.
 
     `stamped_at` makes it the same bytes each time it is sent. `organizer` is the sender's address.
@@ -30,7 +32,7 @@ def calendar(method: Method, facts: Mapping[str, str], stamped_at: datetime, org
     event.add("dtstamp", stamped_at)
     event.add("dtstart", starts)
     event.add("dtend", ends)
-    event.add("summary", f"Examen du permis {category} / Driving test {category}".replace("  ", " ").strip())
+    event.add("summary", f"{'Driving test' if english else 'Examen du permis'} {category}".strip())
     event.add("status", "CANCELLED" if method == "CANCEL" else "CONFIRMED")
     event.add("organizer", vCalAddress(f"mailto:{organizer}"))
     if "centre" in facts:

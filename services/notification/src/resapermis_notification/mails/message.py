@@ -1,6 +1,6 @@
-"""A notice as a mail: text, HTML and calendar file, both languages, the reader's first. Pure.
+"""A notice as a mail: text, HTML and calendar file, in the reader's language. Pure.
 
-No personal data in subjects; a candidate's first name stands in the body of their own mail alone.
+No personal data in subjects: the candidate stands in the body, by first name in their own mail, by full name in the school's.
 """
 
 import re
@@ -41,9 +41,9 @@ _SCHOOL_SUBJECTS: dict[str, tuple[str, str]] = {
     "booking.drift": ("Réservation à vérifier", "Booking to check"),
     "authorisation.ending": ("Une autorisation prend fin", "An authorisation ends"),
     "authorisation.ended": ("Une autorisation a pris fin", "An authorisation has ended"),
-    "search.matched": ("Votre recherche a trouvé", "Your search found"),
+    "search.matched": ("Un créneau correspond à votre recherche", "A slot matches your search"),
+    "grant.none_left": ("Le travail en arrière-plan est suspendu", "Background work is on hold"),
     "person.invited": ("Votre invitation à ResaPermis", "Your invitation to ResaPermis"),
-    "grant.none_left": ("Le travail en arrière-plan attend", "Background work waits"),
     "grant.ended": ("Votre autorisation a pris fin", "Your grant has ended"),
     "grant.ending": ("Votre autorisation prend fin bientôt", "Your grant ends soon"),
     "booking.cancelled": ("Réservation annulée", "Booking cancelled"),
@@ -61,7 +61,10 @@ _CANDIDATE_SUBJECTS: dict[str, tuple[str, str]] = {
     "booking.found": ("Une place d'examen est réservée à votre nom", "A driving test is booked in your name"),
     "result.found": ("Le résultat de votre examen est publié", "The result of your test is published"),
     "booking.cancelled": ("Votre place d'examen est annulée", "Your driving test is cancelled"),
-    "booking.replaced": ("Votre place d'examen est reprise", "Your driving test place was taken back"),
+    "booking.replaced": (
+        "Votre place d'examen est donnée à un autre candidat",
+        "Your driving test was given to another candidate",
+    ),
     "booking.swapped": ("Votre place d'examen est permutée", "Your driving test place was swapped"),
     "mandate.active": ("Votre mandat est actif", "Your mandate is active"),
     "mandate.revoked": ("Votre mandat est terminé", "Your mandate has ended"),
@@ -76,16 +79,16 @@ _CANDIDATE_TEXTS: dict[str, tuple[str, str]] = {
         "A test was booked for you at RdvPermis: {x}.",
     ),
     "result.found": (
-        "RdvPermis a publié le résultat de votre examen : {x}. Votre auto-école vous en parle.",
-        "RdvPermis published the result of your test: {x}. Your driving school talks it over with you.",
+        "RdvPermis a publié le résultat de votre examen : {x}. Votre auto-école en parlera avec vous.",
+        "RdvPermis published the result of your test: {x}. Your driving school will talk it over with you.",
     ),
     "booking.cancelled": (
-        "Votre place d'examen est annulée{by} : {x}. Demandez la suite à votre auto-école.",
+        "Votre place d'examen est annulée{by} : {x}. Voyez la suite avec votre auto-école.",
         "Your test is cancelled{by}: {x}. Ask your driving school what comes next.",
     ),
     "booking.replaced": (
-        "Votre place d'examen va à un autre candidat{by} : {x}. Demandez la suite à votre auto-école.",
-        "Your test place goes to another candidate{by}: {x}. Ask your driving school what comes next.",
+        "Votre place d'examen est donnée à un autre candidat{by} : {x}. Voyez la suite avec votre auto-école.",
+        "Your test was given to another candidate{by}: {x}. Ask your driving school what comes next.",
     ),
     "booking.swapped": (
         "Votre place d'examen est permutée{by} avec celle d'un autre candidat : {x}. Demandez la nouvelle date à votre auto-école.",
@@ -166,9 +169,13 @@ def write(
     locale: str,
     sender: Sender,
     delivery_id: UUID,
-    first_name: str = "",
+    name: str = "",
 ) -> EmailMessage:
-    """Write the mail to one address; InvalidAddress when it is none. `locale` "en" puts English first."""
+    """Write the mail to one address; InvalidAddress when it is none.
+
+    `locale` "en" makes it English, any other French. `name`: in a candidate's own mail how they are called, in a school's the
+    candidate whom it is about; empty where nobody is, or nobody knows any more.
+    """
     if not is_address(to):
         raise InvalidAddress(INVALID if to else ABSENT)
     english = locale == "en"
@@ -181,11 +188,12 @@ def write(
     message["Message-ID"] = message_id(delivery_id, sender)
     message["Auto-Submitted"] = "auto-generated"
     method = _METHODS.get(content.kind)
-    event = ics.calendar(method, content.facts, content.occurred_at, sender.address) if method else None
-    sections = [_french(content, addressee, first_name, method if event else None)]
-    sections.insert(0 if english else 1, _english(content, addressee, first_name, method if event else None))
-    link = _link(content, sender) if addressee == "school" else ""
-    filling = {"sections": sections, "subject": subject, "link": link}
+    event = (
+        ics.calendar(method, content.facts, content.occurred_at, sender.address, english=english) if method else None
+    )
+    body = _english if english else _french
+    filling = body(content, addressee, _clean(name), method if event else None)
+    filling |= {"subject": subject, "link": _link(content, sender) if addressee == "school" else ""}
     message.set_content(_templates.get_template("mail.txt").render(filling))
     message.add_alternative(_templates.get_template("mail.html").render(filling), subtype="html")
     if event is not None and method is not None:
@@ -196,12 +204,12 @@ def write(
             filename="examen.ics",
             params={"method": method, "charset": "UTF-8"},
         )
-    message["Content-Language"] = "en, fr" if english else "fr, en"  # at the end: a body that is set drops Content-*
+    message["Content-Language"] = "en" if english else "fr"  # at the end: a body that is set drops Content-*
     return message
 
 
 def _link(content: MailContent, sender: Sender) -> str:
-    """Where a school reads on; the page shows whom it is about, the mail does not."""
+    """Where a school reads on."""
     subject = content.kind.partition(".")[0]
     page = _PAGES.get(subject, "")
     if subject == "mandate" and content.candidate_id:
@@ -242,39 +250,41 @@ def _texts(content: MailContent, addressee: Addressee) -> tuple[str, str]:
     return fr.format(x=x_fr, by=by_fr), en.format(x=x_en, by=by_en)
 
 
-def _first(name: str) -> str:
-    return _CONTROL.sub(" ", name).strip()[:80]
+def _clean(name: str) -> str:
+    return _CONTROL.sub(" ", name).strip()[:160]
 
 
-def _french(content: MailContent, addressee: Addressee, first_name: str, method: ics.Method | None) -> dict[str, str]:
-    name = _first(first_name)
+def _french(content: MailContent, addressee: Addressee, name: str, method: ics.Method | None) -> dict[str, str]:
+    own = addressee == "candidate"
     attached = {
-        "PUBLISH": "Le fichier joint l'ajoute à votre agenda.",
-        "CANCEL": "Le fichier joint l'enlève de votre agenda.",
+        "PUBLISH": "Ouvrez le fichier joint pour ajouter l'examen à votre agenda.",
+        "CANCEL": "Ouvrez le fichier joint pour retirer l'examen de votre agenda.",
     }
     return {
         "lang": "fr",
-        "hello": f"Bonjour {name}," if name else "Bonjour,",
+        "hello": f"Bonjour {name}," if name and own else "Bonjour,",
         "text": _texts(content, addressee)[0],
+        "about": f"Candidat : {name}" if name and not own else "",
         "attached": attached[method] if method else "",
-        "see": "Voir : ",
+        "see": "Voir dans ResaPermis : ",
         "see_link": "Voir dans ResaPermis",
-        "end": "ResaPermis. Message automatique, ne répondez pas.",
+        "end": "ResaPermis. Ce message est automatique : n'y répondez pas.",
     }
 
 
-def _english(content: MailContent, addressee: Addressee, first_name: str, method: ics.Method | None) -> dict[str, str]:
-    name = _first(first_name)
+def _english(content: MailContent, addressee: Addressee, name: str, method: ics.Method | None) -> dict[str, str]:
+    own = addressee == "candidate"
     attached = {
-        "PUBLISH": "The attached file adds it to your calendar.",
-        "CANCEL": "The attached file takes it off your calendar.",
+        "PUBLISH": "Open the attached file to add the test to your calendar.",
+        "CANCEL": "Open the attached file to take the test off your calendar.",
     }
     return {
         "lang": "en",
-        "hello": f"Hello {name}," if name else "Hello,",
+        "hello": f"Hello {name}," if name and own else "Hello,",
         "text": _texts(content, addressee)[1],
+        "about": f"Candidate: {name}" if name and not own else "",
         "attached": attached[method] if method else "",
-        "see": "See: ",
+        "see": "See in ResaPermis: ",
         "see_link": "See in ResaPermis",
         "end": "ResaPermis. Automatic message, please do not reply.",
     }

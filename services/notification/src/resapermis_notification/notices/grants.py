@@ -11,13 +11,16 @@ _WHY: dict[str, tuple[str, str]] = {
     "withdrawn": ("elle a été retirée", "it was withdrawn"),
     "run_out": ("sa durée est écoulée", "its time is over"),
     "refused": ("RdvPermis ne l'accepte plus", "RdvPermis no longer accepts it"),
-    "lost": ("ce que ResaPermis en gardait ne sert plus", "what ResaPermis kept of it is of no use any more"),
-    "other_school": ("qui l'avait donnée travaille pour une autre école", "who gave it works for another school"),
+    "lost": ("ce que ResaPermis en conservait n'est plus valable", "what ResaPermis kept of it is no longer valid"),
+    "other_school": (
+        "la personne qui l'avait donnée travaille pour une autre école",
+        "the person who gave it works for another school",
+    ),
     "other_provider": (
         "ResaPermis se connecte désormais à RdvPermis par un autre service",
         "ResaPermis now signs in to RdvPermis through another provider",
     ),
-    "no_right": ("qui l'avait donnée n'en a plus le droit", "who gave it may no longer do so"),
+    "no_right": ("la personne qui l'avait donnée n'en a plus le droit", "the person who gave it may no longer do so"),
 }
 _BY_THEMSELVES = {"withdrawn", "other_school"}
 """Ends that whoever gave it brought about, and knows of."""
@@ -38,8 +41,7 @@ def grant_ended(event: GrantEnded) -> Notice | None:
             school_id=event.school_id,
             text_fr=f"Votre autorisation de travail en arrière-plan a pris fin{why_fr}. "
             "Le travail continue avec celle d'une autre personne de votre école.",
-            text_en=f"Your grant for background work has ended{why_en}. "
-            "The work goes on with that of somebody else of your school.",
+            text_en=f"Your grant for background work has ended{why_en}. The work goes on with a colleague's grant.",
             facts=facts,
             object_id=word(event.grant_id),
             account_id=word(event.account_id),
@@ -50,8 +52,8 @@ def grant_ended(event: GrantEnded) -> Notice | None:
         topic="grant",
         school_id=event.school_id,
         text_fr=f"La dernière autorisation de travail en arrière-plan de votre école a pris fin{why_fr}. "
-        "Quand personne n'est connecté, la comparaison avec RdvPermis, les résultats, les mandats et les recherches "
-        "gardées attendent. Donnez-en une dans « Mon compte ».",
+        "Tant que personne n'est connecté, la comparaison avec RdvPermis, les résultats, les mandats et les recherches "
+        "gardées restent en attente. Donnez-en une dans « Mon compte ».",
         text_en=f"Your school's last grant for background work has ended{why_en}. "
         "While nobody is signed in, the comparison with RdvPermis, results, mandates and saved searches wait. "
         "Give one in “My account”.",

@@ -57,8 +57,8 @@ LINES: dict[LineState.ValueType, NoticeTemplate | None] = {
     ),
     LineState.LINE_STATE_REPLACED: NoticeTemplate(
         *("booking.replaced", WARNING, "booking"),
-        "Remplacé par un autre candidat{by} : {x}. Le candidat est prévenu.",
-        "Replaced by another candidate{by}: {x}. The candidate is told.",
+        "Place donnée à un autre candidat{by} : {x}. Le candidat remplacé est prévenu.",
+        "Place given to another candidate{by}: {x}. The candidate replaced is told.",
         mail_school=True,
         mail_candidate=True,
     ),
@@ -71,8 +71,8 @@ LINES: dict[LineState.ValueType, NoticeTemplate | None] = {
     ),
     LineState.LINE_STATE_DONE: NoticeTemplate(
         *("booking.done", INFO, "booking"),
-        "Examen passé : {x}. Le résultat vient de RdvPermis.",
-        "Exam taken: {x}. The result comes from RdvPermis.",
+        "Examen passé : {x}. RdvPermis en publiera le résultat.",
+        "Exam taken: {x}. RdvPermis will publish the result.",
     ),
 }
 _NOT_VALIDATED = NoticeTemplate(
@@ -243,13 +243,17 @@ def compliance_drifted(event: ComplianceDrifted) -> Notice:
     """The nightly check found a booking that the rules of its day do not allow."""
     rules = [rule for rule in map(word, event.rules) if rule]
     facts = present({"line_id": word(event.line_id), "rules": word("|".join(rules))})
+    names = [vocabulary.RULES[rule] for rule in rules if rule in vocabulary.RULES]
+    which_fr, which_en = (
+        (f" : {', '.join(fr for fr, _ in names)}", f": {', '.join(en for _, en in names)}") if names else ("", "")
+    )
     return Notice(
         kind="booking.drift",
         level=DANGER,
         topic="booking",
         school_id=event.school_id,
-        text_fr=f"Une réservation ne suit pas les règles de son jour ({', '.join(rules)}). Voyez-la, puis écrivez-nous.",
-        text_en=f"A booking does not follow the rules of its day ({', '.join(rules)}). See it, then write to us.",
+        text_fr=f"Une réservation ne respecte pas les règles en vigueur ce jour-là{which_fr}. Vérifiez-la, puis écrivez-nous.",
+        text_en=f"A booking breaks the rules that were in force on its day{which_en}. Check it, then write to us.",
         facts=facts,
         object_id=facts.get("line_id", ""),
         mail_school=True,

@@ -25,7 +25,6 @@ def threshold_reached(event: ThresholdReached) -> Notice:
     }
     month_fr, month_en = vocabulary.month(facts["month"])
     full = event.taken >= event.limit
-    count = f"{event.taken} / {event.limit}"
     place_fr = f"permis {facts['category']}, département {facts['department']}"
     place_en = f"licence {facts['category']}, department {facts['department']}"
     return Notice(
@@ -33,8 +32,10 @@ def threshold_reached(event: ThresholdReached) -> Notice:
         level=WARNING if full else INFO,
         topic="slot",
         school_id=event.school_id,
-        text_fr=f"Seuil de {month_fr} {'atteint' if full else 'bientôt atteint'} : {count} ({place_fr}).",
-        text_en=f"Threshold of {month_en} {'reached' if full else 'nearly reached'}: {count} ({place_en}).",
+        text_fr=f"Seuil {vocabulary.of_month_fr(month_fr)} {'atteint' if full else 'bientôt atteint'} : "
+        f"{event.taken} sur {event.limit} ({place_fr}).",
+        text_en=f"Threshold for {month_en} {'reached' if full else 'nearly reached'}: "
+        f"{event.taken} of {event.limit} ({place_en}).",
         facts=present(facts),
     )
 
@@ -54,8 +55,10 @@ def threshold_differs(event: ThresholdDiffers) -> Notice:
         level=INFO,
         topic="slot",
         school_id=event.school_id,
-        text_fr=f"Seuil de {month_fr} : {event.ours} selon vos heures, {event.theirs} chez RdvPermis. Le plus bas compte.",
-        text_en=f"Threshold of {month_en}: {event.ours} by your hours, {event.theirs} at RdvPermis. The lower one counts.",
+        text_fr=f"Seuil {vocabulary.of_month_fr(month_fr)} : {event.ours} selon vos heures, {event.theirs} chez RdvPermis. "
+        "Le plus bas des deux s'applique.",
+        text_en=f"Threshold for {month_en}: {event.ours} by your hours, {event.theirs} at RdvPermis. "
+        "The lower of the two applies.",
         facts=present(facts),
         managers_only=True,
     )
@@ -82,7 +85,7 @@ def rule_changed(event: RuleChanged) -> Notice:
         level=INFO,
         topic="slot",
         school_id=EVERYBODY,
-        text_fr=f"Règle modifiée{since_fr} : {name_fr}{for_fr}, {change}.",
+        text_fr=f"Règle modifiée{since_fr} : {name_fr}{for_fr}, {change.replace('.', ',')}.",
         text_en=f"Rule changed{since_en}: {name_en}{for_en}, {change}.",
         facts=facts,
         object_id=word(event.parameter_id),
@@ -119,8 +122,8 @@ def search_matched(event: SearchMatched) -> Notice | None:
     if where is not None and "starts_at" in facts:
         at = datetime.fromisoformat(facts["starts_at"])
         first_fr, first_en = (
-            f", le premier {vocabulary.moment_fr(at, where)}",
-            f", the first {vocabulary.moment_en(at, where)}",
+            f", le premier le {vocabulary.moment_fr(at, where)}",
+            f", the first on {vocabulary.moment_en(at, where)}",
         )
     what_fr = f" (permis {facts['category']})" if "category" in facts else ""
     what_en = f" (licence {facts['category']})" if "category" in facts else ""
@@ -159,7 +162,10 @@ def authorisation_ending(event: AuthorisationEnding, published_at: datetime) -> 
     so_fr, so_en = (
         ("Aucune réservation nouvelle n'est possible.", "No new booking is possible.")
         if ended and licence
-        else ("Renouvelez-la à temps, puis notez-le ici.", "Renew it in time, then note it here.")
+        else (
+            f"Renouvelez-{'le' if licence else 'la'}{'' if ended else ' à temps'}, puis notez ici la nouvelle date.",
+            f"Renew it{'' if ended else ' in time'}, then enter the new date here.",
+        )
     )
     return Notice(
         kind=f"authorisation.{'ended' if ended else 'ending'}",

@@ -5,9 +5,9 @@ from resapermis_notification.notices.phrases import slot_words
 
 INVALID, ABSENT = "address", "no address"
 """The problem of a delivery whose address is none, and of one that has none."""
-_INVALID = ("l'adresse n'en est pas une", "the address is none")
-_REJECTED = ("le serveur de son adresse le refuse", "the server of the address refuses it")
-_UNDELIVERED = ("une journée d'essais n'a pas suffi", "a day of tries was not enough")
+_INVALID = ("l'adresse n'est pas valable", "the address is not valid")
+_REJECTED = ("le serveur de messagerie l'a refusé", "the mail server refused it")
+_UNDELIVERED = ("nos envois ont échoué pendant une journée", "we tried for a day without success")
 
 
 def unreached(delivery: DueDelivery, outcome: DeliveryOutcome, problem: str) -> Notice | None:

@@ -19,7 +19,10 @@ _MONTHS_EN = (
 REASONS: dict[str, tuple[str, str]] = {
     "RULE_REFUSED": ("Une règle ne le permet pas.", "A rule does not allow it."),
     "SLOT_TAKEN": ("Ce créneau vient d'être pris.", "The slot has just been taken."),
-    "CANDIDATE_BUSY": ("Ce candidat a déjà une place ou une ligne.", "This candidate has a place or a line already."),
+    "CANDIDATE_BUSY": (
+        "Ce candidat a déjà une réservation ou une ligne au panier.",
+        "This candidate has a place or a line already.",
+    ),
     "QUOTA_EXHAUSTED": ("Le seuil du mois est atteint.", "The month's threshold is reached."),
     "BASKET_FULL": (
         "Le panier est plein : validez ou rendez un créneau.",
@@ -28,12 +31,18 @@ REASONS: dict[str, tuple[str, str]] = {
     "HOLD_EXPIRED": ("Le panier n'a pas été validé à temps.", "The basket was not validated in time."),
     "LINE_UNNAMED": ("Un candidat manque : nommez-le.", "A candidate is missing: name one."),
     "NO_MANDATE": (
-        "Il n'y a pas de mandat actif : demandez-le au candidat.",
+        "Le mandat n'est pas actif : demandez-le au candidat.",
         "There is no active mandate: ask the candidate.",
     ),
-    "ALL_OR_NOTHING_FAILED": ("Un autre créneau de la demande manquait.", "Another slot of the request was missing."),
+    "ALL_OR_NOTHING_FAILED": (
+        "Un autre créneau de la demande n'était plus libre.",
+        "Another slot of the request was no longer free.",
+    ),
     # What release 0.1.0 called it, in events that it published or left in its outbox.
-    "TOGETHER_FAILED": ("Un autre créneau de la demande manquait.", "Another slot of the request was missing."),
+    "TOGETHER_FAILED": (
+        "Un autre créneau de la demande n'était plus libre.",
+        "Another slot of the request was no longer free.",
+    ),
     "RDVPERMIS_CANDIDATE_UNKNOWN": (
         "Vérifiez le nom de naissance et chaque chiffre du NEPH.",
         "Check the birth name and each digit of the NEPH.",
@@ -52,7 +61,7 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "RDVPERMIS_SLOT_GONE": ("RdvPermis a retiré ce créneau.", "RdvPermis withdrew the slot."),
     "RDVPERMIS_THRESHOLD": (
-        "RdvPermis dit le seuil du mois atteint.",
+        "Selon RdvPermis, le seuil du mois est atteint.",
         "RdvPermis says the month's threshold is reached.",
     ),
     "RDVPERMIS_CAP": ("Le plafond du moment est atteint chez RdvPermis.", "RdvPermis' cap of the moment is reached."),
@@ -71,7 +80,7 @@ REASONS: dict[str, tuple[str, str]] = {
         "This candidate cannot book at the moment.",
     ),
     "RDVPERMIS_CANDIDATE_NO_MANDATE": (
-        "RdvPermis ne voit pas de mandat actif : demandez-le au candidat.",
+        "RdvPermis n'a pas de mandat actif pour ce candidat : demandez-le-lui.",
         "RdvPermis sees no active mandate: ask the candidate.",
     ),
     "RDVPERMIS_CANDIDATE_RESULT": (
@@ -79,11 +88,14 @@ REASONS: dict[str, tuple[str, str]] = {
         "A result is awaited, or the exam is passed already.",
     ),
     "RDVPERMIS_SCHOOL_SETUP": (
-        "Votre responsable doit le régler chez RdvPermis.",
+        "C'est à votre responsable de le régler chez RdvPermis.",
         "Your manager must settle it at RdvPermis.",
     ),
     "RDVPERMIS_DOWN": ("RdvPermis ne répond pas : réessayez.", "RdvPermis does not answer: try again."),
-    "RDVPERMIS_BUDGET": ("RdvPermis fait attendre : réessayez plus tard.", "RdvPermis makes us wait: try again later."),
+    "RDVPERMIS_BUDGET": (
+        "RdvPermis limite nos demandes pour l'instant : réessayez plus tard.",
+        "RdvPermis limits our requests for now: try again later.",
+    ),
 }
 """Reason by our own code (errors.proto): what happened and, where there is something to do, what."""
 UNEXPECTED = ("Refus inattendu, déjà signalé.", "Unexpected refusal, already reported.")
@@ -134,14 +146,19 @@ def short_moment(at: datetime, where: ZoneInfo) -> str:
 
 
 def hour_fr(at: datetime, where: ZoneInfo) -> str:
-    """An hour on the clock of `where`: "8 h 32"."""
+    """An hour on the clock of `where`: "8 h 32", "15 h"."""
     local = at.astimezone(where)
-    return f"{local.hour} h {local.minute:02}"
+    return f"{local.hour} h {local.minute:02}" if local.minute else f"{local.hour} h"
 
 
 def hour_en(at: datetime, where: ZoneInfo) -> str:
     """An hour on the clock of `where`: "08:32"."""
     return f"{at.astimezone(where):%H:%M}"
+
+
+def of_month_fr(name: str) -> str:
+    """Join a month's French name as it is spoken: "de décembre 2026", "d'octobre 2026"."""
+    return f"d'{name}" if name[:1] in "aeiouâéèêîô" else f"de {name}"
 
 
 def month(text: str) -> tuple[str, str]:
@@ -194,3 +211,26 @@ PARAMETERS |= {  # as they were called before release 0.2: events of then keep t
     "late_cancel_bar_days": PARAMETERS["late_cancel_restriction_days"],
 }
 """What the parameters of the rules are called."""
+
+
+RULES: dict[str, tuple[str, str]] = {
+    "R-TERRITORY": ("priorité du département", "the department's priority"),
+    "R-THRESHOLD": ("seuil du mois", "the month's threshold"),
+    "R-API-PACE": ("plafond du moment", "the cap of the moment"),
+    "R-GROUP": ("taille d'une demande", "the size of a request"),
+    "R-BASKET": ("taille du panier", "the size of the basket"),
+    "R-NAMED": ("candidat nommé", "a named candidate"),
+    "R-MANDATE": ("mandat", "the mandate"),
+    "R-CATEGORY": ("permis", "the licence"),
+    "R-ONE-ACTIVE": ("un seul examen à venir", "one coming exam at a time"),
+    "R-PENALTY": ("pénalité", "a penalty"),
+    "R-AVAILABLE": ("disponibilité", "who is free"),
+    "R-LICENSED": ("agrément", "the licence to teach"),
+    "R-NOTICE": ("délai avant l'examen", "the time before the exam"),
+    "R-PAST": ("créneau passé", "a past slot"),
+    "R-PUBLISHED": ("publication", "publication"),
+    "R-HOLD-TTL": ("délai du panier", "the basket's time"),
+    "R-REPLACE": ("remplacements", "replacements"),
+    "R-RDVPERMIS": ("avis de RdvPermis", "RdvPermis' word"),
+}
+"""What the rules are called; one without a name here is not named."""

@@ -108,7 +108,7 @@ function More({ filters, onChange }: { filters: Filters; onChange: (next: Partia
   return (
     <details className="rp-filters__wide rp-more" open={start}>
       <summary>
-        {t`Plus de filtres`} {used > 0 ? <span className="rp-count">{used}</span> : null}
+        {t`Autres filtres`} {used > 0 ? <span className="rp-count">{used}</span> : null}
       </summary>
       <div className="rp-more__fields">
         <NativeSelect

@@ -2,7 +2,7 @@
 import { plural, t } from "@lingui/core/macro";
 import { ActionIcon, Button, Checkbox, TextInput } from "@mantine/core";
 import { IconBell, IconBookmark, IconTrash } from "@tabler/icons-react";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, lazyRouteComponent } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { keys } from "../../../api/contract/cache.ts";
@@ -73,8 +73,7 @@ export function SavedSearches({ filters }: { filters: Filters }) {
 function SearchRow({ search }: { search: SavedSearch }) {
   const client = useQueryClient();
   const again = useSave();
-  const forget = useMutation({
-    mutationFn: () => deleteSavedSearch(search.id),
+  const forget = useAct(() => deleteSavedSearch(search.id), {
     onSuccess: () =>
       toast(t`« ${search.label} » est supprimée.`, () =>
         again.mutate({ label: search.label, search: search.search, alert: search.alert }),
@@ -90,7 +89,7 @@ function SearchRow({ search }: { search: SavedSearch }) {
       <span className="rp-small rp-muted">
         {search.search.department ? departmentName(search.search.department) : t`autour de l'école`},{" "}
         {search.search.category}
-        {search.matchedAt ? `, ${t`dernier créneau trouvé ${matched}`}` : null}
+        {search.matchedAt ? `, ${t`dernier créneau trouvé le ${matched}`}` : null}
       </span>
       {search.alert ? (
         <span className="rp-small rp-row">
@@ -139,7 +138,7 @@ function SaveForm({ filters, onDone }: { filters: Filters; onDone: () => void })
       <p>{t`La recherche garde le permis, le lieu, les jours et les heures, mais pas les dates : elle vaut pour tous les créneaux à venir.`}</p>
       <TextInput
         label={t`Nom de la recherche`}
-        description={t`Vous seul le voyez. N'y écrivez pas de nom de candidat.`}
+        description={t`Personne d'autre ne le voit. N'y écrivez pas de nom de candidat.`}
         required
         maxLength={80}
         autoComplete="off"

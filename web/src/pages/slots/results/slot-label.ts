@@ -1,5 +1,5 @@
 /** How a slot appears in a cell or a row: one word, and the full sentence for those who do not see the table. */
-import { t } from "@lingui/core/macro";
+import { plural, t } from "@lingui/core/macro";
 import type { Slot } from "../../../api/contract/types.ts";
 import type { Tone } from "../../../components/StatusMark.tsx";
 import { opensAt } from "../../../rules/answers/verdicts.ts";
@@ -44,7 +44,10 @@ export function slotLabel(slot: Slot, marks: { chosen: boolean; asked: boolean }
 export function accessibleName(slot: Slot, face: SlotLabel): string {
   const day = dayLong(dayOf(slot.startsAt));
   const [hours = 0, minutes = 0] = hour(slot.startsAt).split(":").map(Number);
-  const time = minutes === 0 ? t`${hours} heures` : t`${hours} heures ${minutes}`;
+  const time =
+    minutes === 0
+      ? plural(hours, { one: "# heure", other: "# heures" })
+      : plural(hours, { one: `# heure ${minutes}`, other: `# heures ${minutes}` });
   const word = face.full ?? face.word;
   const far = distanceText(slot);
   const name = [day, time, ...(far ? [far] : []), slot.centre.name, word].join(", ");

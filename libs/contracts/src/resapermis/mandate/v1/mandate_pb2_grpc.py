@@ -179,7 +179,7 @@ class MandateServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetContact(self, request, context):
-        """Where to write to a candidate: for notification only.
+        """Whom a mail goes to or is about: for notification only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

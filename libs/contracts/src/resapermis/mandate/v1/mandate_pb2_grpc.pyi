@@ -56,7 +56,7 @@ class MandateServiceStub:
     DescribeCandidates: _grpc.UnaryUnaryMultiCallable[_mandate_pb2.DescribeCandidatesRequest, _mandate_pb2.DescribeCandidatesResponse]
     """Names for a list of candidates, for showing to the caller (recorded as a read of personal data)."""
     GetContact: _grpc.UnaryUnaryMultiCallable[_mandate_pb2.GetContactRequest, _mandate_pb2.GetContactResponse]
-    """Where to write to a candidate: for notification only."""
+    """Whom a mail goes to or is about: for notification only."""
 
 @_typing.type_check_only
 class MandateServiceAsyncStub(MandateServiceStub):
@@ -86,7 +86,7 @@ class MandateServiceAsyncStub(MandateServiceStub):
     DescribeCandidates: _aio.UnaryUnaryMultiCallable[_mandate_pb2.DescribeCandidatesRequest, _mandate_pb2.DescribeCandidatesResponse]  # type: ignore[assignment]
     """Names for a list of candidates, for showing to the caller (recorded as a read of personal data)."""
     GetContact: _aio.UnaryUnaryMultiCallable[_mandate_pb2.GetContactRequest, _mandate_pb2.GetContactResponse]  # type: ignore[assignment]
-    """Where to write to a candidate: for notification only."""
+    """Whom a mail goes to or is about: for notification only."""
 
 class MandateServiceServicer(metaclass=_abc_1.ABCMeta):
     """Candidates and the mandates by which a school acts for them. Names and NEPH live here alone."""
@@ -185,6 +185,6 @@ class MandateServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _mandate_pb2.GetContactRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_mandate_pb2.GetContactResponse, _abc.Awaitable[_mandate_pb2.GetContactResponse]]:
-        """Where to write to a candidate: for notification only."""
+        """Whom a mail goes to or is about: for notification only."""
 
 def add_MandateServiceServicer_to_server(servicer: MandateServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

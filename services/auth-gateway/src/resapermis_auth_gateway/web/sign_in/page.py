@@ -13,16 +13,16 @@ from resapermis_kit.errors import Code, Failure
 
 MISSING = {
     "name": {
-        "fr": "Il manque votre nom : ResaPermis doit le demander à RdvPermis (portée « profile »).",
+        "fr": "Il manque votre nom : RdvPermis ne nous le transmet pas (portée « profile »).",
         "en": "Your name is missing: ResaPermis must ask RdvPermis for it (scope “profile”).",
     },
     "auth_time": {
-        "fr": "Il manque l'heure à laquelle vous avez prouvé votre identité : RdvPermis ne la donne pas (« auth_time »).",
+        "fr": "Il manque l'heure de votre identification : RdvPermis ne la transmet pas (« auth_time »).",
         "en": "The time when you proved who you are is missing: RdvPermis does not state it (“auth_time”).",
     },
     "school": {
-        "fr": "Il manque votre auto-école : RdvPermis ne vous connaît dans aucune.",
-        "en": "Your driving school is missing: RdvPermis knows you in none.",
+        "fr": "Il manque votre auto-école : RdvPermis ne vous rattache à aucune.",
+        "en": "Your driving school is missing: RdvPermis attaches you to none.",
     },
     "token": {
         "fr": "Il manque l'accès : RdvPermis ne reconnaît pas cette connexion.",

@@ -15,8 +15,8 @@ PARIS = ZoneInfo("Europe/Paris")
 
 SENTENCES: dict[str, tuple[str, str]] = {
     "R-GROUP": (
-        "Une action porte sur {limit} créneaux au plus, vous en demandez {asked}.",
-        "One action takes at most {limit} slots, you ask for {asked}.",
+        "Au plus {limit} créneaux par demande : vous en demandez {asked}.",
+        "At most {limit} slots a request: you ask for {asked}.",
     ),
     "R-BASKET": (
         "Panier plein ({limit}). Validez ou rendez un créneau.",
@@ -33,16 +33,16 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "R-API-PACE": ("Plafond du moment atteint.", "The cap of the moment is reached."),
     "R-HOLD-TTL": (
-        "Le délai du panier est passé, les créneaux sont rendus.",
+        "Le délai du panier est écoulé : les créneaux sont rendus.",
         "The basket's time is over, the slots are given back.",
     ),
     "R-NAMED": (
-        "Chaque ligne nomme son candidat, et un candidat n'a qu'une ligne.",
+        "Chaque ligne doit porter un candidat, et un candidat ne peut figurer que sur une ligne.",
         "Each line names its candidate, and a candidate has one line only.",
     ),
     "R-REPLACE": ("Plus de remplacement ce mois-ci.", "No replacement is left this month."),
-    "R-PAST": ("L'examen a commencé ou est passé.", "The exam has begun or is past."),
-    "R-NOTICE": ("Trop tard avant l'examen.", "Too late before the exam."),
+    "R-PAST": ("L'examen a déjà commencé, ou il est passé.", "The exam has begun or is past."),
+    "R-NOTICE": ("L'examen est trop proche.", "The exam is too close."),
     "R-PENALTY": ("Ce candidat ne peut pas réserver pour le moment.", "This candidate may not book for now."),
     "R-ONE-ACTIVE": (
         "Ce candidat a déjà un examen à venir pour ce permis.",
@@ -61,11 +61,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The school's or trainer's licence is not in force.",
     ),
     "R-RDVPERMIS": (
-        "RdvPermis dit que ce candidat ne peut pas prendre ce créneau.",
-        "RdvPermis says that this candidate may not take this slot.",
+        "Selon RdvPermis, ce candidat ne peut pas prendre ce créneau.",
+        "By RdvPermis' word, this candidate may not take this slot.",
     ),
     "R-PUBLISHED": (
-        "Ce créneau n'est pas offert en ce moment. Cherchez-en un autre.",
+        "Ce créneau n'est pas proposé en ce moment. Cherchez-en un autre.",
         "This slot is not on offer now. Look for another.",
     ),
 }
@@ -77,12 +77,12 @@ RESTRICTIONS: dict[str, tuple[str, str]] = {
     "failure": ("échec à un examen", "failed exam"),
     "passed": ("examen déjà obtenu", "exam already passed"),
     "result_pending": ("résultat attendu", "result awaited"),
-    "ABSENCE": ("absence, dit RdvPermis", "absence, says RdvPermis"),
-    "ANNULATION_TARDIVE": ("annulation tardive, dit RdvPermis", "late cancellation, says RdvPermis"),
-    "ECHEC": ("échec, dit RdvPermis", "failure, says RdvPermis"),
+    "ABSENCE": ("absence, selon RdvPermis", "absence, by RdvPermis' word"),
+    "ANNULATION_TARDIVE": ("annulation tardive, selon RdvPermis", "late cancellation, by RdvPermis' word"),
+    "ECHEC": ("échec, selon RdvPermis", "failure, by RdvPermis' word"),
 }
 """Why a candidate may not be booked for a while: our words, and the motifs of RdvPermis that were seen."""
-_ANY_RESTRICTION = ("pénalité, dit RdvPermis", "penalty, says RdvPermis")
+_ANY_RESTRICTION = ("pénalité, selon RdvPermis", "penalty, by RdvPermis' word")
 
 
 def restriction_reason(word: str, language: Language) -> str:
@@ -107,15 +107,18 @@ VARIANTS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
                 "Créneau pour le permis {slot}, mandat pour {mandate}.",
                 "A slot for licence {slot}, a mandate for {mandate}.",
             ),
-            "kind": ("Le plateau vient avant la circulation.", "The plateau comes before the circulation test."),
+            "kind": (
+                "Le plateau doit être réussi avant la circulation.",
+                "The plateau comes before the circulation test.",
+            ),
             "vehicle": ("Ce véhicule n'est pas à votre école.", "This vehicle is not your school's."),
             "vehicle_category": (
-                "Ce véhicule n'est pas pour le permis {slot}.",
+                "Ce véhicule ne convient pas au permis {slot}.",
                 "This vehicle is not for licence {slot}.",
             ),
             "gearbox": (
-                "Ce véhicule n'a pas la boîte du mandat ({gearbox}).",
-                "This vehicle does not have the mandate's gearbox ({gearbox}).",
+                "La boîte de vitesses de ce véhicule n'est pas celle du mandat.",
+                "This vehicle's gearbox is not the mandate's.",
             ),
         },
     ),
@@ -172,7 +175,10 @@ def refusal_sentence(against: Verdict | Need, language: Language) -> str | None:
     if not against.HasField("opens_at"):
         return text
     at = against.opens_at.ToDatetime(UTC).astimezone(PARIS)
+    hour = f"{at.hour} h {at:%M}" if at.minute else f"{at.hour} h"
     opens = (
-        f"Opens {at:%d/%m/%Y at %H:%M} (Paris)." if language == "en" else f"Ouvre le {at:%d/%m/%Y à %H h %M} (Paris)."
+        f"Possible from {at:%d/%m/%Y at %H:%M} (Paris time)."
+        if language == "en"
+        else f"Possible à partir du {at:%d/%m/%Y} à {hour} (heure de Paris)."
     )
     return f"{text} {opens}"

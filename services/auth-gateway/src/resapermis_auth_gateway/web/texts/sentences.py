@@ -16,8 +16,8 @@ class Sentence:
 
 _GONE_FR = "Ce créneau vient d'être pris ou retiré. Choisissez un autre créneau : les plus proches sont affichés."
 _GONE_EN = "This slot has just been taken or withdrawn. Choose another one: the nearest are shown."
-_PART_FR = "Une partie du service manque. Réessayez dans un instant, rien n'est perdu."
-_PART_EN = "A part of the service is away. Try again in a moment; nothing is lost."
+_PART_FR = "Une partie du service est indisponible. Réessayez dans un instant, rien n'est perdu."
+_PART_EN = "Part of the service is unavailable. Try again in a moment; nothing is lost."
 
 FRENCH: dict[str, tuple[str, str]] = {
     "UNSPECIFIED": (
@@ -29,15 +29,15 @@ FRENCH: dict[str, tuple[str, str]] = {
     "PAYLOAD_TOO_LARGE": ("Demande trop grande", "La demande est trop grande. Envoyez-la en plusieurs fois."),
     "KEY_REUSED": (
         "Clé déjà utilisée",
-        "Cette clé a déjà servi à une autre demande. Prenez une nouvelle clé par geste.",
+        "Cette clé a déjà servi à une autre demande. Prenez une nouvelle clé pour chaque action.",
     ),
     "IN_PROGRESS": (
         "Demande en cours",
         "Cette demande est déjà en cours. Ne la refaites pas : le résultat viendra ici.",
     ),
-    "STALE": ("État changé", "L'état a changé entre-temps. Relisez-le, puis recommencez."),
+    "STALE": ("Changé entre-temps", "Quelque chose a changé entre-temps. Actualisez, puis recommencez."),
     "UNAUTHENTICATED": ("Session terminée", "Votre session est terminée. Reconnectez-vous : votre travail est gardé."),
-    "FORBIDDEN": ("Pas permis", "Votre rôle ne le permet pas. Demandez-le à votre responsable."),
+    "FORBIDDEN": ("Non autorisé", "Votre rôle ne le permet pas. Demandez-le à votre responsable."),
     "CSRF": (
         "Page trop ancienne",
         "La page est trop ancienne ou vient d'un autre site. Rechargez-la, puis recommencez.",
@@ -45,12 +45,12 @@ FRENCH: dict[str, tuple[str, str]] = {
     "RECONNECT_NEEDED": ("Reconnexion demandée", "RdvPermis demande de vous reconnecter. Votre travail est gardé."),
     "STEP_UP_NEEDED": (
         "Confirmation demandée",
-        "Cet acte demande de confirmer votre identité. Reconnectez-vous, puis recommencez.",
+        "Cette action demande de confirmer votre identité. Reconnectez-vous, puis recommencez.",
     ),
     "SIGN_IN_FAILED": ("Connexion refusée", "La connexion n'a pas abouti. Recommencez depuis la page de connexion."),
     "SIGN_IN_INCOMPLETE": (
         "Compte incomplet",
-        "RdvPermis ne dit pas tout ce qu'il faut de vous. Se reconnecter n'y change rien : transmettez cette page à votre responsable.",
+        "RdvPermis ne transmet pas tout ce qu'il faut à votre sujet. Se reconnecter n'y changera rien : transmettez cette page à votre responsable.",
     ),
     "GRANT_OTHER_PERSON": (
         "Autre personne",
@@ -58,40 +58,40 @@ FRENCH: dict[str, tuple[str, str]] = {
     ),
     "GRANT_OTHER_SCHOOL": (
         "Autre auto-école",
-        "RdvPermis vous connaît dans une autre auto-école. Reconnectez-vous pour elle.",
+        "RdvPermis vous rattache à une autre auto-école. Reconnectez-vous pour celle-ci.",
     ),
     "GRANT_NOT_OFFERED": (
         "Accès non proposé",
-        "RdvPermis ne donne pas d'accès hors connexion. Transmettez cette page à votre responsable.",
+        "RdvPermis n'accorde pas d'accès durable. Transmettez cette page à votre responsable.",
     ),
     "RULE_REFUSED": (
         "Refusé par une règle",
-        "Une règle ne le permet pas maintenant. Chaque règle dit pourquoi, et quand elle s'ouvre.",
+        "Une règle ne le permet pas pour l'instant. Chaque règle indique pourquoi, et à partir de quand ce sera possible.",
     ),
     "SLOT_TAKEN": ("Créneau pris", _GONE_FR),
     "CANDIDATE_BUSY": (
-        "Candidat déjà occupé",
+        "Candidat déjà retenu",
         "Ce candidat est déjà sur une ligne ou réservé. Choisissez-en un autre.",
     ),
-    "QUOTA_EXHAUSTED": ("Seuil atteint", "Le seuil du mois est atteint. Voyez « Seuils » pour la suite."),
+    "QUOTA_EXHAUSTED": ("Seuil atteint", "Le seuil du mois est atteint. Consultez « Seuils » pour la suite."),
     "BASKET_FULL": ("Panier plein", "Panier plein. Validez ou rendez un créneau."),
     "HOLD_EXPIRED": (
         "Panier expiré",
-        "Panier expiré, créneaux rendus. Vos choix de candidats sont gardés : reprenez des créneaux.",
+        "Panier expiré, créneaux rendus. Vos choix de candidats sont gardés : retenez d'autres créneaux.",
     ),
     "LINE_UNNAMED": ("Candidat manquant", "Une ligne n'a pas de candidat. Nommez-le, puis validez."),
     "ILLEGAL_TRANSITION": (
         "Plus possible",
-        "L'état de cette ligne ne le permet plus. Relisez-le, puis choisissez autre chose.",
+        "L'état de cette ligne ne le permet plus. Actualisez, puis choisissez autre chose.",
     ),
     "NO_MANDATE": ("Pas de mandat", "Pas de mandat actif. Demandez-le au candidat."),
     "ALL_OR_NOTHING_FAILED": (
-        "Pas tous ensemble",
-        "Un créneau manquait : les autres ont été rendus, comme demandé. Choisissez-en d'autres.",
+        "Pas tous libres",
+        "Un créneau n'était plus libre : les autres ont été rendus, comme demandé. Choisissez-en d'autres.",
     ),
     "NEPH_KNOWN": (
         "NEPH déjà inscrit",
-        "Un candidat de votre école a déjà ce NEPH. Voyez sa fiche, ou vérifiez chaque chiffre.",
+        "Un candidat de votre école a déjà ce NEPH. Consultez sa fiche, ou vérifiez chaque chiffre.",
     ),
     "CANDIDATE_MANDATED": (
         "Mandat en cours",
@@ -107,15 +107,18 @@ FRENCH: dict[str, tuple[str, str]] = {
         "Pas de demande de permis en cours. Le candidat doit d'abord la déposer.",
     ),
     "RDVPERMIS_MANDATE_ELSEWHERE": (
-        "Mandat ailleurs",
+        "Mandat d'une autre école",
         "Mandat tenu par une autre école. Seul le candidat peut en changer : demandez-le-lui.",
     ),
     "RDVPERMIS_MANDATE_ALREADY_OURS": (
         "Déjà fait",
-        "C'est déjà fait : votre école a ce mandat. Voyez la fiche du candidat.",
+        "C'est déjà fait : votre école a ce mandat. Consultez la fiche du candidat.",
     ),
-    "RDVPERMIS_SLOT_GONE": ("Créneau parti", _GONE_FR),
-    "RDVPERMIS_THRESHOLD": ("Seuil atteint", "RdvPermis dit le seuil du mois atteint. Voyez « Seuils » pour la suite."),
+    "RDVPERMIS_SLOT_GONE": ("Créneau pris", _GONE_FR),
+    "RDVPERMIS_THRESHOLD": (
+        "Seuil atteint",
+        "Selon RdvPermis, le seuil du mois est atteint. Consultez « Seuils » pour la suite.",
+    ),
     "RDVPERMIS_CAP": (
         "Plafond atteint",
         "Plafond du moment atteint chez RdvPermis. Il remonte au fil du mois : revenez plus tard.",
@@ -126,12 +129,12 @@ FRENCH: dict[str, tuple[str, str]] = {
     ),
     "RDVPERMIS_BASKET_FULL": ("Panier plein", "Panier plein chez RdvPermis. Validez ou rendez un créneau."),
     "RDVPERMIS_BASKET_GONE": (
-        "Plus au panier",
-        "Plus dans votre panier chez RdvPermis, et pas réservé. Cherchez ce créneau : s'il est libre, retenez-le de nouveau.",
+        "Hors du panier",
+        "Ce créneau n'est plus dans votre panier chez RdvPermis, et il n'est pas réservé. S'il est encore libre, retenez-le de nouveau.",
     ),
     "RDVPERMIS_CANDIDATE_ALREADY": (
         "Déjà fait",
-        "Ce candidat est déjà inscrit ou dans un panier. Voyez vos réservations.",
+        "Ce candidat est déjà inscrit ou dans un panier. Consultez vos réservations.",
     ),
     "RDVPERMIS_CANDIDATE_PENALTY": (
         "Pénalité",
@@ -139,15 +142,15 @@ FRENCH: dict[str, tuple[str, str]] = {
     ),
     "RDVPERMIS_CANDIDATE_NO_MANDATE": (
         "Pas de mandat",
-        "RdvPermis ne voit pas de mandat actif. Demandez-le au candidat.",
+        "RdvPermis n'a pas de mandat actif pour ce candidat. Demandez-le-lui.",
     ),
     "RDVPERMIS_CANDIDATE_RESULT": (
         "Résultat attendu",
         "Résultat attendu, ou examen déjà obtenu. Choisissez un autre candidat.",
     ),
     "RDVPERMIS_EXAM_FIXED": (
-        "Examen figé",
-        "Cet examen ne peut plus changer. Son état a été relu : voyez vos réservations.",
+        "Examen non modifiable",
+        "Cet examen ne peut plus changer. Son état a été relu : consultez vos réservations.",
     ),
     "RDVPERMIS_CHANGE_IMPOSSIBLE": (
         "Changement impossible",
@@ -155,7 +158,7 @@ FRENCH: dict[str, tuple[str, str]] = {
     ),
     "RDVPERMIS_SCHOOL_SETUP": (
         "À régler chez RdvPermis",
-        "RdvPermis ne l'autorise pas à votre compte. À régler par votre responsable chez RdvPermis.",
+        "RdvPermis ne l'autorise pas pour votre compte. Votre responsable doit le régler chez RdvPermis.",
     ),
     "RDVPERMIS_UNEXPECTED": (
         "Refus inattendu",
@@ -170,14 +173,14 @@ FRENCH: dict[str, tuple[str, str]] = {
         "RdvPermis ne répond pas. Réessayez dans un instant, rien n'est perdu.",
     ),
     "RDVPERMIS_BUDGET": (
-        "RdvPermis fait attendre",
-        "RdvPermis nous fait attendre. Réessayez à l'heure dite, rien n'est perdu.",
+        "RdvPermis limite les demandes",
+        "RdvPermis limite nos demandes pour l'instant. Réessayez à l'heure indiquée, rien n'est perdu.",
     ),
     "OVERLOADED": ("Trop de demandes", "Trop de demandes à la fois. Attendez un instant, puis recommencez."),
     "UNAVAILABLE": ("Service interrompu", _PART_FR),
     "DEADLINE": (
         "Trop lent",
-        "La réponse a trop tardé. Relisez l'état avant de recommencer, rien n'est fait deux fois.",
+        "La réponse a trop tardé. Actualisez avant de recommencer : rien n'est fait deux fois.",
     ),
     "INTERNAL": (
         "Erreur inattendue",
@@ -198,7 +201,7 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "Request under way",
         "This request is already under way. Do not repeat it: the result will come here.",
     ),
-    "STALE": ("State has changed", "The state changed meanwhile. Read it again, then retry."),
+    "STALE": ("Changed meanwhile", "Something changed meanwhile. Refresh, then try again."),
     "UNAUTHENTICATED": ("Session over", "Your session is over. Sign in again: your work is kept."),
     "FORBIDDEN": ("Not permitted", "Your role does not permit this. Ask your manager."),
     "CSRF": ("Page too old", "The page is too old or comes from another site. Reload it, then retry."),
@@ -218,13 +221,16 @@ ENGLISH: dict[str, tuple[str, str]] = {
     ),
     "GRANT_OTHER_SCHOOL": (
         "Another school",
-        "RdvPermis knows you in another driving school. Sign in again for that one.",
+        "RdvPermis attaches you to another driving school. Sign in again for that one.",
     ),
     "GRANT_NOT_OFFERED": (
         "Access not offered",
-        "RdvPermis gives no access beyond a session. Pass this page on to your manager.",
+        "RdvPermis grants no lasting access. Pass this page on to your manager.",
     ),
-    "RULE_REFUSED": ("Refused by a rule", "A rule does not allow it now. Each rule says why, and when it opens."),
+    "RULE_REFUSED": (
+        "Refused by a rule",
+        "A rule does not allow it for now. Each rule says why, and from when it will be possible.",
+    ),
     "SLOT_TAKEN": ("Slot taken", _GONE_EN),
     "CANDIDATE_BUSY": ("Candidate busy", "This candidate is already on a line or booked. Choose another one."),
     "QUOTA_EXHAUSTED": ("Threshold reached", "The month's threshold is reached. See “Thresholds” for what comes next."),
@@ -236,12 +242,12 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "LINE_UNNAMED": ("Candidate missing", "A line has no candidate. Name one, then validate."),
     "ILLEGAL_TRANSITION": (
         "No longer possible",
-        "The state of this line no longer allows it. Read it again, then choose otherwise.",
+        "The state of this line no longer allows it. Refresh, then choose otherwise.",
     ),
     "NO_MANDATE": ("No mandate", "No active mandate. Ask the candidate for one."),
     "ALL_OR_NOTHING_FAILED": (
         "Not all together",
-        "One slot was missing: the others were given back, as asked. Choose others.",
+        "One slot was no longer free: the others were given back, as asked. Choose others.",
     ),
     "NEPH_KNOWN": (
         "NEPH known already",
@@ -268,7 +274,7 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "RDVPERMIS_SLOT_GONE": ("Slot gone", _GONE_EN),
     "RDVPERMIS_THRESHOLD": (
         "Threshold reached",
-        "RdvPermis says that the month's threshold is reached. See “Thresholds”.",
+        "By RdvPermis' word, the month's threshold is reached. See “Thresholds”.",
     ),
     "RDVPERMIS_CAP": (
         "Cap reached",
@@ -281,14 +287,17 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "RDVPERMIS_BASKET_FULL": ("Basket full", "Basket full at RdvPermis. Validate or give back a slot."),
     "RDVPERMIS_BASKET_GONE": (
         "No longer in basket",
-        "No longer in your basket at RdvPermis, and not booked. Search for this slot: if it is free, hold it again.",
+        "This slot is no longer in your basket at RdvPermis, and it is not booked. If it is still free, hold it again.",
     ),
     "RDVPERMIS_CANDIDATE_ALREADY": (
         "Already done",
         "This candidate is already booked or in a basket. See your bookings.",
     ),
     "RDVPERMIS_CANDIDATE_PENALTY": ("Penalty", "This candidate cannot book for now (penalty). Choose another one."),
-    "RDVPERMIS_CANDIDATE_NO_MANDATE": ("No mandate", "RdvPermis sees no active mandate. Ask the candidate for one."),
+    "RDVPERMIS_CANDIDATE_NO_MANDATE": (
+        "No mandate",
+        "RdvPermis has no active mandate for this candidate. Ask them for one.",
+    ),
     "RDVPERMIS_CANDIDATE_RESULT": (
         "Result pending",
         "Result pending, or exam already passed. Choose another candidate.",
@@ -310,14 +319,17 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "Being confirmed",
         "Being confirmed with RdvPermis. Do not ask again: the result will come here.",
     ),
-    "RDVPERMIS_DOWN": ("RdvPermis is silent", "RdvPermis does not answer. Try again in a moment; nothing is lost."),
+    "RDVPERMIS_DOWN": (
+        "RdvPermis does not answer",
+        "RdvPermis does not answer. Try again in a moment; nothing is lost.",
+    ),
     "RDVPERMIS_BUDGET": (
-        "RdvPermis makes us wait",
-        "RdvPermis makes us wait. Try again at the time said; nothing is lost.",
+        "RdvPermis limits requests",
+        "RdvPermis limits our requests for now. Try again at the time shown; nothing is lost.",
     ),
     "OVERLOADED": ("Too many requests", "Too many requests at once. Wait a moment, then retry."),
     "UNAVAILABLE": ("Service interrupted", _PART_EN),
-    "DEADLINE": ("Too slow", "The answer took too long. Read the state before you retry; nothing is done twice."),
+    "DEADLINE": ("Too slow", "The answer took too long. Refresh before you try again; nothing is done twice."),
     "INTERNAL": (
         "Unexpected error",
         "Unexpected error, already reported. Try again; if it lasts, give us the reference.",

@@ -62,7 +62,7 @@ CursorText = Annotated[str, Field(**_CURSOR)]
 Limit = Annotated[int, Query(ge=1, le=100, description="Items a page.")]
 PathId = Annotated[str, Path(pattern=ID_PATTERN)]
 Names = Mapping[str, str]
-"""candidate_id → "L. Martin", for those whom the asker may see."""
+"""candidate_id → "Léa Martin", for those whom the asker may see."""
 
 
 class Body(BaseModel):
