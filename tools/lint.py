@@ -21,6 +21,7 @@ from checks.messages import unstated_breaks
 from checks.migrations.contracts import premature_contracts
 from checks.migrations.unchecked import unchecked_steps
 from checks.packages import imported_by_name, strays, unnamed
+from checks.pictures import old_pictures
 from checks.places import stale
 from checks.rooms import crowded, tied
 from checks.texts import forbidden_texts
@@ -253,6 +254,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("lock: up to date", lambda: report(lock_matches(ROOT))),
     ("docs/dependencies.md", lambda: report(dependency_notes(ROOT))),
     ("one version", lambda: report(unequal_versions(ROOT))),
+    ("pictures of the READMEs", lambda: report(old_pictures(ROOT))),
     ("texts that must not be", lambda: report(forbidden_texts(ROOT))),
     ("requirements", lambda: report(complaints(ROOT))),
     ("requirements as collected", tests_that_run),
