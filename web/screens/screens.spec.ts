@@ -33,7 +33,6 @@ const button = (name: RegExp) => (page: Page) => page.getByRole("button", { name
 const DIALOGS: Readonly<Record<string, readonly Dialog[]>> = {
   "/panier": [
     { name: "give-back", opener: button(/^Rendre /) },
-    { name: "review", opener: button(/^Valider 1 /) },
     { name: "keys", opener: button(/^Raccourcis/) },
   ],
   "/reservations": [
@@ -91,18 +90,30 @@ test("pictures of every page and dialog", async ({ page, request, baseURL }) => 
   await signIn(page);
   const { candidate } = await atWork(page, request, baseURL ?? "");
   const addresses = [...PAGES.map(({ path }) => path), `/candidats/${candidate}`, "/nulle-part"];
+  const unopened: string[] = [];
   for (const path of addresses) {
     const name = path.startsWith("/candidats/") ? "candidat" : fileName(path);
     await test.step(name, async () => {
       await open(page, path);
       await take(page, name, true);
       for (const { name: dialog, opener } of DIALOGS[path] ?? []) {
-        await opener(page).click();
-        await expect(page.getByRole("dialog")).toBeVisible();
+        // One that does not open is told of at the end; the others are shown.
+        const opened = await opener(page)
+          .click({ timeout: 10_000 })
+          .then(() => page.getByRole("dialog").waitFor({ timeout: 10_000 }))
+          .then(
+            () => true,
+            () => false,
+          );
+        if (!opened) {
+          unopened.push(`${name}-${dialog}`);
+          continue;
+        }
         await take(page, `${name}-${dialog}`, false);
         await page.keyboard.press("Escape");
         await expect(page.getByRole("dialog")).toHaveCount(0);
       }
     });
   }
+  expect(unopened).toEqual([]);
 });
