@@ -19,7 +19,8 @@ test("no rule's id, no code and no field's name of RdvPermis stands in a sentenc
 test('a number before what it counts is a plural: one of a thing is never "1 lignes"', () => {
   // Limits of the page that are never one: MOST…, `consecutive`. "Temps plein" has no plural of its own.
   const french = /\{(?!MOST|consecutive)\w+\} (?!temps\b|sur\b|dans\b|plus\b|vers\b)[a-zà-ÿ]{2,}(?:s|x)\b/;
-  const english = /\{(?!MOST|consecutive)\w+\} (?!gets\b|is\b|as\b|has\b|this\b|takes\b|loses\b|follows\b|days,)[a-z]{2,}s\b/;
+  const english =
+    /\{(?!MOST|consecutive)\w+\} (?!gets\b|is\b|as\b|has\b|this\b|takes\b|loses\b|follows\b|days,)[a-z]{2,}s\b/;
   const bare = (text: string) => !text.includes(", plural,");
   expect(FRENCH.filter(bare).filter((text) => french.test(text))).toEqual([]);
   expect(ENGLISH.filter(bare).filter((text) => english.test(text))).toEqual([]);

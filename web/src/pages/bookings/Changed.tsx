@@ -2,8 +2,8 @@
 import { t } from "@lingui/core/macro";
 import { Link } from "@tanstack/react-router";
 import type { Booking } from "../../api/contract/types.ts";
+import { useFocusOnResult } from "../../components/lines/settled.ts";
 import { Notice } from "../../components/Notice.tsx";
-import { useFocusOnResult } from "../../components/settled.ts";
 import { unknownOutcome } from "../../rules/answers/refusals.ts";
 import { examSentence } from "../../time/format.ts";
 
