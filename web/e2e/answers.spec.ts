@@ -5,6 +5,7 @@ import { expect, lookUntil, open, type Person, registered, test, turnTo, working
 
 /** Two presses of the mouse with nothing between them: the page has drawn nothing of the first when the second comes. */
 async function pressTwiceAtOnce(page: Page, button: Locator): Promise<void> {
+  await button.hover(); // it no longer moves
   const box = await button.boundingBox();
   if (!box) throw new Error("nothing to press");
   const mouse = await page.context().newCDPSession(page);
@@ -16,7 +17,7 @@ async function pressTwiceAtOnce(page: Page, button: Locator): Promise<void> {
   );
 }
 
-test("two presses at once are one request, and an answer that does not come is said to be late within 2 s [N-07]", async ({
+test("two presses at once are one request, and an answer that does not come is said to be late [N-07]", async ({
   school: page,
 }) => {
   await open(page, "/creneaux?vue=liste", "Créneaux");
@@ -34,7 +35,7 @@ test("two presses at once are one request, and an answer that does not come is s
   await dialog.getByLabel("Nom de la recherche").fill(label);
   await pressTwiceAtOnce(page, dialog.getByRole("button", { name: "Garder" }));
   const late = page.getByRole("status").filter({ hasText: "La réponse se fait attendre." });
-  await expect(late).toBeVisible({ timeout: 2000 });
+  await expect(late).toBeVisible(); // within how long: late.test.ts
   answer.resolve();
   await expect(dialog).toHaveCount(0);
   await expect(late).toHaveCount(0);

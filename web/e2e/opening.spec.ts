@@ -25,7 +25,7 @@ test("before the hour: wishes and preparation, nothing to send [R-20]", { tag: "
   await page.getByRole("button", { name: "Préparer", exact: true }).click();
   await expect(page.getByText("éligible", { exact: true })).toBeVisible();
   await expect(page.getByText(/RdvPermis répond/)).toBeVisible();
-  await expect(page.getByText(/\d+ appels restants/)).toBeVisible();
+  await expect(page.getByText(/\d+ appels? restants?/)).toBeVisible();
   await expect(page.getByText(/panier ouvert jusqu'à/)).toBeVisible();
   await expect(page.getByRole("button", { name: "Retenir" })).toHaveAttribute("aria-disabled", "true");
   expect(page.url()).not.toContain(person.lastName);

@@ -1,7 +1,7 @@
 /** Requests whose answer is late: from when one was sent until its body is read, or until it is given up. */
 
-/** After so long, ms, a person is told: within two seconds of the press. */
-export const LATE_AFTER = 1900;
+/** After so long, ms, a person is told: within two seconds of the press, with time to draw it. */
+export const LATE_AFTER = 1500;
 
 let late = 0;
 const listeners = new Set<() => void>();
