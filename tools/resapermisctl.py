@@ -164,12 +164,16 @@ def show_dead_letters(where: Addresses) -> int:
 
 
 def raise_outboxes(where: Addresses) -> int:
-    """Raise what is behind its consumers, and print it. Unreadable when a database does not answer."""
+    """Raise what is behind its consumers, doubt basket's data, and print both. Unreadable when a database does not answer."""
+
+    async def both() -> tuple[list[outbox.Raised], int]:
+        return await outbox.raise_heads(where), await outbox.doubt_basket(where)
+
     try:
-        raised = asyncio.run(outbox.raise_heads(where))
+        raised, doubted = asyncio.run(both())
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, Failure) as error:
         raise Unreadable(f"cannot be read or written: {type(error).__name__}") from error
-    print(json.dumps({"raised": [one.as_json() for one in raised]}, indent=2))
+    print(json.dumps({"raised": [one.as_json() for one in raised], "doubted": doubted}, indent=2))
     return HOLDS
 
 

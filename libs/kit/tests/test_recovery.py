@@ -227,6 +227,12 @@ async def test_a_source_and_its_stream_that_both_went_back_are_alarmed_on(make_e
     await handler(sink, source).catch_up()
     labels = {"source": SOURCE, "stream": EVENTS}
     assert REGISTRY.get_sample_value("resapermis_consumer_ahead_of_source", labels) == 1
+    async with transaction(source) as tx:
+        assert await recovery.raise_head(tx, EVENTS, 3, utc_now()) == 1
+    await handler(sink, source).catch_up()
+    assert REGISTRY.get_sample_value("resapermis_consumer_ahead_of_source", labels) == 0, (
+        "it goes on after what was handled"
+    )
 
 
 async def test_after_a_restore_the_highest_number_in_the_stream_counts_also_where_an_older_one_came_last(

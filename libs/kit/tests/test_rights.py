@@ -73,7 +73,11 @@ async def _refused(engine: AsyncEngine, statement: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("package", "role"), [*((package, "") for package in PACKAGES), ("resapermis_auth_gateway", "auth_gateway_egress")]
+    ("package", "role"),
+    [
+        *((package, "") for package in PACKAGES),
+        *(("resapermis_auth_gateway", f"auth_gateway_{process}") for process in ("web", "egress")),
+    ],
 )
 async def test_the_role_that_serves_changes_no_table_and_everybody_may_nothing(
     make_engine: MakeEngine, package: str, role: str

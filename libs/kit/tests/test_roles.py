@@ -275,17 +275,20 @@ async def test_who_works_on_a_table_is_waited_for_and_not_for_ever(
 async def test_no_transaction_of_a_service_is_undone_for_it(left: Postgres) -> None:
     """Seen to fail with a LOCK_TIMEOUT of two seconds: the server then ended the deadlock at the service's cost."""
     waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'line'::regclass)"
-    async with as_role(left, "kept") as working, as_role(left, "kept") as looking:
-        async with as_role(left, "resapermis") as admin:  # the service's own look for deadlocks comes first
-            await admin.execute("ALTER ROLE CURRENT_USER SET deadlock_timeout = '1min'")
-        await working.execute("BEGIN; INSERT INTO line (id) VALUES (8)")
-        handing = asyncio.create_task(ensure(left.url("postgres"), [KEPT], {}))
-        while not await looking.fetchval(waits):  # it has the first table by now, and wants the second
-            pass
-        await working.execute("SELECT * FROM alembic_version")
-        await working.execute("COMMIT")
-        assert await handing == ["kept"]
-        assert await working.fetchval("SELECT count(*) FROM line WHERE id = 8") == 1
+    async with as_role(left, "resapermis") as admin:  # the service's own look for deadlocks comes first
+        await admin.execute("ALTER ROLE CURRENT_USER SET deadlock_timeout = '1min'")
+    try:
+        async with as_role(left, "kept") as working, as_role(left, "kept") as looking:
+            await working.execute("BEGIN; INSERT INTO line (id) VALUES (8)")
+            handing = asyncio.create_task(ensure(left.url("postgres"), [KEPT], {}))
+            # It has the first table by then, and wants the second.
+            while not handing.done() and not await looking.fetchval(waits):
+                pass
+            await working.execute("SELECT * FROM alembic_version")
+            await working.execute("COMMIT")
+            assert await handing == ["kept"]
+            assert await working.fetchval("SELECT count(*) FROM line WHERE id = 8") == 1
+    finally:
         async with as_role(left, "resapermis") as admin:
             await admin.execute("ALTER ROLE CURRENT_USER RESET deadlock_timeout")
 

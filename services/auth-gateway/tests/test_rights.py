@@ -7,6 +7,7 @@ service has (`Rights()`) for either role, and with "SELECT" on `token` back for 
 # ruff: noqa: S608 - of constants of this file
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from resapermis_auth_gateway import tables, tokens
 from resapermis_kit.clock import new_id
+from resapermis_kit.database.metadata import KIT
 from resapermis_kit.database.transaction import transaction
 from resapermis_testing.databases import as_owner
 from resapermis_testing.postgres import MakeEngine
@@ -21,7 +23,13 @@ from resapermis_testing.postgres import MakeEngine
 PACKAGE = "resapermis_auth_gateway"
 WEB, EGRESS = "auth_gateway_web", "auth_gateway_egress"
 NOW = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
-COLUMNS = {name: [column.name for column in table.columns] for name, table in tables.metadata.tables.items()}
+COLUMNS = {
+    name: [column.name for column in table.columns]
+    for metadata in (tables.metadata, KIT)
+    for name, table in metadata.tables.items()
+}
+TABLES_OF_EGRESS = {"account", "session", "token", "revocation", "replica", "outbox", "outbox_head"}
+"""Those of which it has some right; of the others none."""
 TOKEN = ", ".join(COLUMNS["token"])
 FORBIDDEN = {
     # It reads what browsers send: it holds no token (security.md), and ends one without seeing it.
@@ -58,18 +66,17 @@ FORBIDDEN = {
         *(f"UPDATE account SET {column} = NULL" for column in COLUMNS["account"]),
         "INSERT INTO account (id) VALUES (gen_random_uuid())",
         "DELETE FROM account",
+        # Every other table, later ones included.
         *(
-            f"{verb} {table}"
-            for table in (
-                "account_role",
-                "sign_in_attempt",
-                "logout_token",
-                "rate_count",
-                "inbox",
-                "request",
-                "dead_letter",
+            statement
+            for table, columns in COLUMNS.items()
+            if table not in TABLES_OF_EGRESS
+            for statement in (
+                f"SELECT FROM {table}",
+                f"DELETE FROM {table}",
+                f"INSERT INTO {table} DEFAULT VALUES",
+                *(f"UPDATE {table} SET {column} = NULL" for column in columns),
             )
-            for verb in ("SELECT FROM", "DELETE FROM")
         ),
         "INSERT INTO token (id) VALUES (gen_random_uuid())",
         "UPDATE outbox SET payload = ''",
@@ -94,18 +101,42 @@ async def test_a_process_that_was_taken_over_has_no_more_than_its_role(make_engi
     assert {one: await _sqlstate(engine, one) for one in FORBIDDEN[role]} == dict.fromkeys(FORBIDDEN[role], "42501")
 
 
-async def _keep(engine: AsyncEngine, sealed: tokens.SealedPair) -> None:
-    account = {
-        "id": new_id(),
+@pytest.mark.req("S-02", "S-03")
+@pytest.mark.parametrize("role", [WEB, EGRESS])
+async def test_a_session_that_has_ended_is_not_opened_again(make_engine: MakeEngine, role: str) -> None:
+    """Seen to fail without the trigger of migration 0023."""
+    engine, account_id, session_id = await make_engine(PACKAGE, role), new_id(), new_id()
+    async with as_owner(engine) as tx:
+        await tx.execute(sa.insert(tables.accounts).values(_account(account_id)))
+        words = dict.fromkeys(("school_id", "school_name", "department", "provider_sid"), "")
+        moments = {"created_at": NOW, "seen_at": NOW}
+        row = {"id": session_id, "cookie_hash": b"", "account_id": account_id, **words, **moments}
+        await tx.execute(sa.insert(tables.sessions).values(row))
+    end = "UPDATE session SET ended_at = now(), end_cause = 'grant' WHERE ended_at IS NULL"
+    async with transaction(engine) as tx:
+        assert [(await tx.execute(sa.text(end))).rowcount for _ in range(2)] == [1, 0]
+    for again in ("ended_at = NULL", "end_cause = 'signed_out'", "ended_at = now() - interval '1 year'"):
+        assert await _sqlstate(engine, f"UPDATE session SET {again}") == "23000"
+
+
+def _account(account_id: UUID) -> dict[str, Any]:
+    return {
+        "id": account_id,
         "issuer": "",
         "subject": "",
         "school_id": "",
         "roles": [],
         "person_key": b"",
         "profile": b"",
+        "created_at": NOW,
+        "signed_in_at": NOW,
     }
+
+
+async def _keep(engine: AsyncEngine, sealed: tokens.SealedPair) -> None:
+    account = _account(new_id())
     async with transaction(engine) as tx:
-        await tx.execute(sa.insert(tables.accounts).values(account | {"created_at": NOW, "signed_in_at": NOW}))
+        await tx.execute(sa.insert(tables.accounts).values(account))
         await tokens.store(
             tx, sealed, account_id=account["id"], school_id="", now=NOW, ends_at=NOW + timedelta(days=365)
         )

@@ -1,7 +1,8 @@
 """After a restore: no source gives numbers again that a consumer has handled (docs/runbooks/invariants.md, RestoredToThePast).
 
 A service finds that by itself from its own stream on the bus. Where the stream was lost as well, or databases were restored to
-different moments, only the consumers know how far it had come: this asks them, in their databases.
+different moments, only the consumers know how far it had come: this asks them, in their databases. A service that then finds
+nothing by itself does nothing about it either: so basket's data are doubted here, too.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import asyncpg
 from ctl.addresses import DATABASES, Addresses
 from ctl.events import SOURCES
 from devstack.components import service_named
+from resapermis_basket.reconcile.queries import doubt_all
 from resapermis_kit.clock import Clock, utc_now
 from resapermis_kit.database.engine import make_engine
 from resapermis_kit.database.transaction import transaction
@@ -59,6 +61,19 @@ async def raise_heads(addresses: Addresses, now: Clock = utc_now) -> list[Raised
         finally:
             await engine.dispose()
     return raised
+
+
+async def doubt_basket(addresses: Addresses) -> int:
+    """Have basket read every hold at RdvPermis, and reconcile every school with bookings, once it runs; return how many holds.
+
+    What basket does by itself where it finds its own stream newer than its database. Errors as `raise_heads`.
+    """
+    engine = make_engine(addresses.databases["basket"], pool=1, name="resapermisctl")
+    try:
+        async with transaction(engine) as tx:
+            return await doubt_all(tx)
+    finally:
+        await engine.dispose()
 
 
 async def _handled(url: str) -> Mapping[tuple[str, str], int]:

@@ -123,10 +123,11 @@ def source_was_restored(source: str, stream: str, position: int, answer: pb.Repl
     """Whether a source, asked for everything from our position on, turns out not to have come so far yet.
 
     It then was restored to the past together with its stream: what it publishes next would be taken for old. Logged and
-    alarmed on (docs/runbooks/invariants.md); nothing is changed by itself.
+    alarmed on (docs/runbooks/invariants.md); nothing is changed by itself. One that goes on after our position is not behind,
+    though it no longer has what we handled. (0.2.0 does not say its last number: 0 here.)
     """
     has_it = any(envelope.number == position for envelope in answer.envelopes)
-    behind = position > 0 and not has_it and 0 < answer.oldest_number <= position
+    behind = position > 0 and not has_it and 0 < answer.oldest_number <= position and answer.last_number < position
     AHEAD.labels(source, stream).set(behind)
     if behind:
         log.error("consumer.ahead_of_source", source=source, stream=stream, position=position)
