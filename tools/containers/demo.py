@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,7 @@ def settings(chosen: dict[str, str], base: int) -> dict[str, str]:
     }
 
 
-def bring_up(project: Project, report: Report) -> None:
+def bring_up(project: Project, places: Places, report: Report) -> None:
     """Start everything and wait until it serves; Wrong with the logs' ends where it does not."""
     first, migrations, last = STEPS
     with report.step("start the foundation"):
@@ -169,6 +170,18 @@ def bring_up(project: Project, report: Report) -> None:
     with report.step("start the services"):
         project.compose(*UP, *last)
         wait(project, (BUS_ADMIN, *last), project.healthy, HEALTHY_SECONDS)
+        wait_at_door(places)
+
+
+def wait_at_door(places: Places) -> None:
+    """Wait until browsers reach the web face: the door looks it up by itself, and answers 503 until it has. Wrong where it never does."""
+    end = time.monotonic() + HEALTHY_SECONDS
+    with places.client() as client:
+        while (status := client.get(f"{places.web}/readyz").status_code) != HTTPStatus.OK:
+            if time.monotonic() > end:
+                msg = f"the door answers {status} after {HEALTHY_SECONDS:.0f} s"
+                raise Wrong(msg)
+            time.sleep(0.2)
 
 
 def ended_well(container: Any) -> bool:
@@ -338,7 +351,7 @@ def main() -> int:
     try:
         if project.containers():
             project.compose("down", "-v", "-t", "5")  # an earlier one was killed
-        bring_up(project, report)
+        bring_up(project, places, report)
         try_all(project, place, places, base, report)
         status = int(bool(report.wrong))
     except (Failed, Wrong, Broken, httpx.HTTPError, ValueError, KeyError) as reason:
