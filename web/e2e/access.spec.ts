@@ -1,7 +1,7 @@
 /** Everyone can use it: axe on each page in both themes, keyboard alone, 320 px, reduced motion, forced colours (E-06). */
 import type { Page } from "@playwright/test";
 import { found, overflow } from "./axe.ts";
-import { expect, open, PAGES, signInHere, test, turnTo, workingDay } from "./school.ts";
+import { expect, lookUntil, open, PAGES, signInHere, test, turnTo, workingDay } from "./school.ts";
 
 /** Ids of rules, codes, names of RdvPermis' fields and raw moments that the page shows outside "Détails". */
 async function codes(page: Page): Promise<string[]> {
@@ -54,6 +54,7 @@ test("axe finds nothing in the dialogs [E-06]", { tag: "@long" }, async ({ schoo
   await expect(page.getByRole("dialog")).toHaveCount(0);
   const day = workingDay(1);
   await turnTo(page, `/creneaux?du=${day}&au=${day}`, "Créneaux");
+  await lookUntil(page, page.locator(".rp-slot")); // a stack that just began knows none
   await page.locator(".rp-slot").first().focus();
   await page.keyboard.press("Enter");
   await expect(page.getByRole("dialog")).toBeVisible();

@@ -1,7 +1,7 @@
 /** What happens to a press: sent once, said to be late when it is, and its result shown where it was asked for. */
 import { randomUUID } from "node:crypto";
 import type { Locator, Page } from "@playwright/test";
-import { expect, lookUntil, open, type Person, registered, test, turnTo, workingDay } from "./school.ts";
+import { booked, expect, lookUntil, open, type Person, registered, test, turnTo, workingDay } from "./school.ts";
 
 /** Two presses of the mouse with nothing between them: the page has drawn nothing of the first when the second comes. */
 async function pressTwiceAtOnce(page: Page, button: Locator): Promise<void> {
@@ -47,27 +47,6 @@ test("two presses at once are one request, and an answer that does not come is s
   await expect(page.getByRole("heading", { level: 1 })).toBeFocused();
 });
 
-/** Holds the slots for these people and validates, over the API. */
-async function booked(page: Page, slots: readonly string[], people: readonly Person[]): Promise<void> {
-  const { csrfToken } = (await (await page.request.get("/auth/session")).json()) as { csrfToken: string };
-  const post = async <T>(path: string, data: unknown): Promise<T> => {
-    const headers = { "X-CSRF-Token": csrfToken, "Idempotency-Key": randomUUID(), Origin: new URL(page.url()).origin };
-    const reply = await page.request.post(path, { headers, data });
-    expect(reply.ok(), `${path}: ${reply.status()} ${await reply.text()}`).toBe(true);
-    return (await reply.json()) as T;
-  };
-  const items = await Promise.all(
-    slots.map(async (slotId, index) => {
-      const found = await post<{ items: { id: string }[] }>("/api/v1/candidates/search", {
-        query: people[index]?.neph ?? "",
-      });
-      return { slotId, candidateId: found.items[0]?.id };
-    }),
-  );
-  const { group } = await post<{ group: { id: string } }>("/api/v1/basket/items", { items, allOrNothing: true });
-  await post("/api/v1/basket/validation", { groupId: group.id });
-}
-
 test("swapped, replaced, cancelled: what happened stands where the booking stood, with the focus [R-13] [R-26]", {
   tag: "@long",
 }, async ({ school: page, sandbox }) => {
@@ -82,7 +61,10 @@ test("swapped, replaced, cancelled: what happened stands where the booking stood
   ] as const;
   const name = ({ firstName, lastName }: Person) => `${firstName} ${lastName}`;
   await lookUntil(page, page.getByRole("button", { name: /5 heures 10, .*, ouvert$/ }));
-  await booked(page, slots, [first, second]);
+  await booked(
+    page,
+    slots.map((slotId, index) => ({ slotId, candidateId: (index === 0 ? first : second).id })),
+  );
   await turnTo(page, "/reservations", "Réservations");
   /** What stands in the list, with the focus on it. */
   const said = async (text: RegExp) => {

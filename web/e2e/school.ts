@@ -146,6 +146,9 @@ export const test = base.extend<Fixtures>({
   school: async ({ browser, baseURL, viewport }, use) => {
     const page = await sharedPage(browser, baseURL ?? "");
     await use(page);
+    page.removeAllListeners("request");
+    page.removeAllListeners("response");
+    await page.unrouteAll({ behavior: "ignoreErrors" });
     for (const opened of page.context().pages()) if (opened !== page) await opened.close();
     await page.evaluate(() => {
       localStorage.clear();
@@ -158,18 +161,22 @@ export const test = base.extend<Fixtures>({
 
 export { expect } from "@playwright/test";
 
-/** An act over the API, as the signed-in person; asked again while the school's calls of this minute are spent, as the answer says. */
+/** Come again later: the calls of this minute are spent, or what is behind does not answer. Nothing was done. */
+const LATER = [429, 503];
+
+/** An act over the API, as the signed-in person; asked again while the answer says to come again. */
 export async function act<T = { id: string }>(page: Page, path: string, data?: unknown): Promise<T> {
   const session = await page.request.get("/auth/session");
   const { csrfToken } = (await session.json()) as { csrfToken: string };
   const headers = { "X-CSRF-Token": csrfToken, "Idempotency-Key": randomUUID(), Origin: new URL(page.url()).origin };
-  let made: T | undefined;
+  const ask = () => page.request.post(path, { headers, ...(data === undefined ? {} : { data }) });
+  let answer = await ask();
   await expect(async () => {
-    const answer = await page.request.post(path, { headers, ...(data === undefined ? {} : { data }) });
-    expect(answer.ok(), `${path}: ${answer.status()} ${await answer.text()}`).toBe(true);
-    made = (await answer.json()) as T;
+    if (LATER.includes(answer.status())) answer = await ask();
+    expect(LATER, `${path}: ${await answer.text()}`).not.toContain(answer.status());
   }).toPass({ timeout: 90_000 });
-  return made as T;
+  expect(answer.ok(), `${path}: ${answer.status()} ${await answer.text()}`).toBe(true);
+  return (await answer.json()) as T;
 }
 
 /** Registers a person and gets their mandate, over the API: for journeys that are about something else. `id`: the candidate's. */
@@ -182,13 +189,20 @@ export async function registered(page: Page, sandbox: Sandbox): Promise<Person &
   return { ...person, id };
 }
 
-/** Holds slots and validates them, over the API; each candidate on one. */
+interface Line {
+  slot: { id: string };
+  state: string;
+}
+
+/** Holds slots and validates them, over the API; each candidate on one. It waits for what RdvPermis was slow to confirm. */
 export async function booked(page: Page, lines: { slotId: string; candidateId: string }[]): Promise<void> {
   const { group } = await act<{ group: { id: string } }>(page, "/api/v1/basket/items", { items: lines });
-  const validated = await act<{ results: { state: string }[] }>(page, "/api/v1/basket/validation", {
-    groupId: group.id,
-  });
-  expect(validated.results.map(({ state }) => state)).toEqual(lines.map(() => "booked"));
+  await act(page, "/api/v1/basket/validation", { groupId: group.id });
+  await expect(async () => {
+    const { items } = (await (await page.request.get("/api/v1/bookings")).json()) as { items: Line[] };
+    const states = lines.map(({ slotId }) => items.find(({ slot }) => slot.id === slotId)?.state);
+    expect(states).toEqual(lines.map(() => "booked"));
+  }).toPass({ timeout: 90_000 });
 }
 
 /** A working day some weeks ahead, "2026-12-09": late enough for every rule about notice. */
@@ -239,6 +253,20 @@ export async function turnTo(page: Page, path: string, heading: string, tab?: st
     await expect(chosen.or(page.getByRole("radio", { name: tab, checked: true }))).toHaveCount(1);
   }
   await expect(page.locator("[aria-busy=true]")).toHaveCount(0);
+}
+
+/** The slots are not read again until the answer is called: what is shown meanwhile came without a reading. */
+export async function slotsHeldBack(page: Page): Promise<() => Promise<void>> {
+  const SLOTS = "**/api/v1/slots?*";
+  const read = Promise.withResolvers<void>();
+  await page.route(SLOTS, async (route) => {
+    await read.promise;
+    return route.continue();
+  });
+  return async () => {
+    read.resolve();
+    await page.unroute(SLOTS);
+  };
 }
 
 /** Polls until a slot that was just published is shown: the school's polls of this minute may be spent. */

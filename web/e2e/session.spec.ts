@@ -197,7 +197,7 @@ test("background work: a grant is given at RdvPermis, shown, and withdrawn, by k
     ).toBeVisible({
       timeout: 1000,
     });
-  }).toPass({ timeout: 20_000 });
+  }).toPass({ timeout: 60_000 });
 });
 
 test("what a page begins with is asked before its code is there, and once", { tag: "@long" }, async ({ page }) => {

@@ -2,6 +2,7 @@ import { fireEvent, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
 import { afterEach, describe, expect, test } from "vitest";
+import { keys } from "../src/api/contract/cache.ts";
 import { inWords } from "../src/pages/bookings/Results.tsx";
 import { type Drawn, draw } from "./school.tsx";
 
@@ -205,14 +206,20 @@ describe("a booking", () => {
     const said = await screen.findByText(/^Awa Diallo passe désormais l'examen le /);
     expect(screen.getByText(/^Léa Martin passe désormais l'examen le /)).toBeTruthy();
     await waitFor(() => expect(focusedNotice()?.contains(said)).toBe(true));
-    drawn.server.use(
-      http.post("*/api/v1/bookings/:id/swap", () =>
-        HttpResponse.json({ items: drawn?.world.bookings.upcoming.map((one) => ({ ...one, changing: true })) }),
-      ),
-    );
+    const waits = (changing: boolean) => {
+      if (!drawn) return [];
+      drawn.world.bookings.upcoming = drawn.world.bookings.upcoming.map((one) => ({ ...one, changing }));
+      return drawn.world.bookings.upcoming;
+    };
+    drawn.server.use(http.post("*/api/v1/bookings/:id/swap", () => HttpResponse.json({ items: waits(true) })));
     await swap();
-    const unsure = await screen.findByText(/^En cours de confirmation auprès de RdvPermis/);
-    await waitFor(() => expect(focusedNotice()?.contains(unsure)).toBe(true));
+    await waitFor(() => expect(focusedNotice()?.textContent).toMatch(/^En cours de confirmation auprès de RdvPermis/));
+    const unsure = focusedNotice();
+    await waitFor(() => expect(screen.getAllByText("Changement demandé").length).toBeGreaterThan(0));
+    expect(unsure?.isConnected).toBe(true);
+    waits(false);
+    await drawn.client.invalidateQueries({ queryKey: keys.bookings });
+    await waitFor(() => expect(unsure?.isConnected).toBe(false));
   });
 
   test("past bookings show what was done elsewhere and the result; results are counted [R-22] [R-31]", async () => {

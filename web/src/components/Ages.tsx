@@ -25,7 +25,7 @@ function OfSlots({ seconds }: { seconds: number }) {
   return seconds <= OLD ? (
     <span>{t`créneaux vus chez RdvPermis il y a ${ago}`}</span>
   ) : (
-    <span className="rp-old">{t`créneaux anciens : vus chez RdvPermis il y a ${ago}`}</span>
+    <span className="rp-old">{t`information ancienne : créneaux vus chez RdvPermis il y a ${ago}`}</span>
   );
 }
 

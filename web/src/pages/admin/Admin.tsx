@@ -32,13 +32,15 @@ export function Admin() {
         aside={<Button onClick={() => setInviting(true)}>{t`Inviter une personne…`}</Button>}
       >{t`Personnes`}</PageTitle>
       <p className="rp-muted">
-        {t`Celles qui ne sont pas employées d'une auto-école. Les employés viennent de RdvPermis et n'ont pas besoin d'invitation.`}
+        {t`Les personnes qui ne sont pas employées d'une auto-école. Les employés viennent de RdvPermis et n'ont pas besoin d'invitation.`}
       </p>
       <Loaded query={query} rows={4}>
         {({ pages }) => {
           const people = pages.flatMap((page) => page.items);
           return people.length === 0 ? (
-            <Empty title={t`Personne encore`}>{t`Qui est invité apparaît ici, avec son rôle et son état.`}</Empty>
+            <Empty
+              title={t`Aucune personne pour l'instant`}
+            >{t`Les personnes invitées apparaîtront ici, avec leur rôle et leur état.`}</Empty>
           ) : (
             <div className="rp-table-box">
               <table className="rp-table rp-table--days">
@@ -184,7 +186,7 @@ function StepDialog({ asked, onClose }: { asked: { person: Person; step: Step } 
     >
       <p>{words.text}</p>
       {run.error instanceof NoPasskey ? (
-        <p role="alert">{t`Cet acte demande votre clé d'accès, et elle n'a pas répondu. Rien n'a été fait.`}</p>
+        <p role="alert">{t`Cette action demande votre clé d'accès, qui n'a pas répondu. Rien n'a été fait.`}</p>
       ) : null}
     </ConfirmDialog>
   );
@@ -195,7 +197,7 @@ function stepWords(step: Step, name: string): { title: string; text: string; con
     case "again":
       return {
         title: t`Renvoyer l'invitation ?`,
-        text: t`${name} reçoit un nouveau lien, valable 72 heures ; l'ancien ne sert plus.`,
+        text: t`${name} reçoit un nouveau lien, valable 72 heures ; l'ancien ne l'est plus.`,
         confirm: t`Renvoyer`,
         done: t`Invitation renvoyée à ${name}.`,
       };

@@ -27,7 +27,7 @@ export function InviteDialog({ onClose }: { onClose: () => void }) {
   };
   const invite = useAct((body: PersonInvitation, key: string) => invitePerson(body, key), {
     onSuccess: ({ displayName }) => {
-      toast(t`${displayName} est invité ; un courriel part.`);
+      toast(t`Invitation envoyée par courriel à ${displayName}.`);
       close();
     },
     onSettled: () => client.invalidateQueries({ queryKey: keys.people }),
@@ -90,7 +90,7 @@ export function InviteDialog({ onClose }: { onClose: () => void }) {
         ) : null}
         <NativeSelect
           label={t`Langue du courriel`}
-          description={t`Le courriel a les deux langues, celle-ci d'abord`}
+          description={t`Le courriel est écrit dans cette langue`}
           value={fields.locale}
           onChange={(event) => set({ locale: event.currentTarget.value })}
           data={[
@@ -100,7 +100,7 @@ export function InviteDialog({ onClose }: { onClose: () => void }) {
         />
         {invite.error instanceof NoPasskey ? (
           <Notice level="warning" alert>
-            <p>{t`Cet acte demande votre clé d'accès, et elle n'a pas répondu. Rien n'a été fait.`}</p>
+            <p>{t`Cette action demande votre clé d'accès, qui n'a pas répondu. Rien n'a été fait.`}</p>
           </Notice>
         ) : invite.error ? (
           <ProblemNotice error={invite.error} />

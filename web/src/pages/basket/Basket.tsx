@@ -40,7 +40,7 @@ function Groups({ basket, onValidated }: { basket: Basket; onValidated: (outcome
       )}
       {ended.length > 0 ? (
         <>
-          <p className="rp-muted">{t`Terminées depuis moins d'une heure : il n'en reste rien dans le panier.`}</p>
+          <p className="rp-muted">{t`Demandes terminées depuis moins d'une heure : rien n'en reste dans le panier.`}</p>
           {ended.map((group) => (
             <GroupCard key={group.id} group={group} named={[]} main={false} onValidated={onValidated} />
           ))}

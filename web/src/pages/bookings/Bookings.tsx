@@ -12,7 +12,7 @@ import { Empty, Loaded } from "../../components/Loading.tsx";
 import { PageTitle } from "../../components/PageTitle.tsx";
 import { monthLong } from "../../time/format.ts";
 import { BookingRow } from "./BookingRow.tsx";
-import { type Change, ChangedRow, withChanges } from "./Changed.tsx";
+import { type Change, ChangedRow, stillSaid, type Told, withChanges } from "./Changed.tsx";
 import { Results } from "./Results.tsx";
 import "./bookings.css";
 
@@ -86,9 +86,12 @@ function allowanceText({ month, category, left, perMonth }: Replacements): strin
 function Listing({ filter }: { filter: BookingFilter }) {
   const query = useInfiniteQuery(bookingsQuery(filter));
   // Kept while the list is in view: a cancelled booking leaves it, what happened to it does not.
-  const [changes, setChanges] = useState<readonly Change[]>([]);
+  const [changes, setChanges] = useState<readonly Told[]>([]);
   const changed = (change: Change) =>
-    setChanges((before) => [...before.filter((one) => one.before.id !== change.before.id), change]);
+    setChanges((before) => [
+      ...before.filter((one) => one.before.id !== change.before.id),
+      { ...change, listReadAt: query.dataUpdatedAt },
+    ]);
   const empty = emptyText(filter);
   return (
     <div className="rp-stack rp-tab">
@@ -96,7 +99,8 @@ function Listing({ filter }: { filter: BookingFilter }) {
         {(data) => {
           const items = data.pages.flatMap((page) => page.items);
           const allowances = allowancesOf(data.pages);
-          if (items.length === 0 && changes.length === 0) {
+          const said = stillSaid(changes, items, query.dataUpdatedAt);
+          if (items.length === 0 && said.length === 0) {
             return (
               <Empty title={empty.title} action={<Link to="/creneaux">{t`Chercher des créneaux`}</Link>}>
                 {empty.text}
@@ -111,7 +115,7 @@ function Listing({ filter }: { filter: BookingFilter }) {
                 </p>
               ) : null}
               <ul className="rp-bookings">
-                {withChanges(items, changes).map((row) =>
+                {withChanges(items, said).map((row) =>
                   "before" in row ? (
                     <ChangedRow key={`changed ${row.before.id}`} change={row} />
                   ) : (

@@ -67,6 +67,18 @@ export function ChangedRow({ change }: { change: Change }) {
   );
 }
 
+/** A change, and when the list in which it was asked for had been read, ms of epoch. */
+export type Told = Change & { readonly listReadAt: number };
+
+/**
+ * What is still to be said. A change that is only asked for is said until a later reading of the list shows that its booking no longer
+ * waits for RdvPermis: then the booking itself tells, or is gone. Pure.
+ */
+export function stillSaid(changes: readonly Told[], items: readonly Booking[], readAt: number): Told[] {
+  const waits = (id: string) => items.some((one) => one.id === id && one.changing);
+  return changes.filter((one) => isDone(one) || one.listReadAt === readAt || waits(one.before.id));
+}
+
 /** The bookings with what just became of them, each at the hour of its exam. Pure. */
 export function withChanges(items: readonly Booking[], changes: readonly Change[]): (Booking | Change)[] {
   const rows: (Booking | Change)[] = [...items];

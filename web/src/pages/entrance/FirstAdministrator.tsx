@@ -86,7 +86,7 @@ function Refusal({ error }: { error: Error }) {
   if (!(error instanceof Problem && error.code === "NOT_FOUND")) return <PasskeyProblem error={error} />;
   return (
     <Notice level="danger" alert>
-      <p>{t`Ce code ne sert pas : il est faux, déjà utilisé, trop ancien, ou la plateforme a déjà un administrateur.`}</p>
+      <p>{t`Ce code n'est pas valable : il est faux, déjà utilisé, trop ancien, ou la plateforme a déjà un administrateur.`}</p>
     </Notice>
   );
 }

@@ -38,14 +38,14 @@ export function Invitation() {
       <PageTitle>{t`Votre invitation`}</PageTitle>
       {over ? (
         <Notice level="warning" alert>
-          <p>{t`Ce lien ne sert plus. Il vaut une seule fois, pendant 72 heures ; demandez-en un nouveau à qui vous a invité.`}</p>
+          <p>{t`Ce lien n'est plus valable. Il sert une seule fois, pendant 72 heures ; demandez-en un nouveau à qui vous a invité.`}</p>
         </Notice>
       ) : found.error ? (
         <ProblemNotice error={found.error} />
       ) : found.data ? (
         <>
           <p className="rp-lead">
-            {t`${found.data.displayName}, vous êtes invité comme ${roleName(found.data.role)}.`}
+            {t`${found.data.displayName}, vous recevez cette invitation à rejoindre ResaPermis comme ${roleName(found.data.role)}.`}
           </p>
           {found.data.scope.length > 0 ? <p>{t`Pour : ${found.data.scope.map(departmentName).join(", ")}`}</p> : null}
           <p>{t`Créez une clé d'accès sur cet appareil : votre empreinte, votre visage ou un code l'ouvre. Vous n'aurez aucun mot de passe.`}</p>

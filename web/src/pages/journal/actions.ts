@@ -61,7 +61,7 @@ export function actionText(action: string): string {
     "rdvpermis.call": () => t`Appels à RdvPermis`,
     "person.code": () => t`Code du premier administrateur émis`,
     "person.first": () => t`Premier administrateur de la plateforme`,
-    "person.read": () => t`Liste des personnes lue`,
+    "person.read": () => t`Liste des personnes consultée`,
     "person.invite": () => t`Personne invitée`,
     "person.accept": () => t`Invitation acceptée`,
     "person.suspend": () => t`Personne suspendue`,

@@ -5,8 +5,8 @@ import { Button, SegmentedControl } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { IconRefresh } from "@tabler/icons-react";
 import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
-import { getRouteApi, Link, lazyRouteComponent } from "@tanstack/react-router";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { lazy, useEffect, useMemo, useRef, useState } from "react";
 import * as basketApi from "../../api/basket.ts";
 import { keys } from "../../api/contract/cache.ts";
 import type { Slot, SlotPage, Threshold } from "../../api/contract/types.ts";
@@ -39,7 +39,7 @@ import { useStableList } from "./results/stable-list.ts";
 import { inOrder, onWeekdays, withinHours } from "./results/week.ts";
 import "./slots.css";
 
-const WhyDialog = lazyRouteComponent(() => import("./WhyDialog.tsx"), "WhyDialog");
+const WhyDialog = lazy(() => import("./WhyDialog.tsx").then((code) => ({ default: code.WhyDialog })));
 const route = getRouteApi("/creneaux");
 /** Beyond this the reader is asked to narrow: two weeks of a large department fit. */
 const MOST = 1000;
@@ -283,8 +283,8 @@ function LookNow({ calls, left }: { calls: number | undefined; left: number }) {
         other: `Regarder maintenant (coûte # appels, reste ${left})`,
       })
     : plural(calls, {
-        one: `Regarder maintenant (coûte # appel, reste ${left} : les premiers jours d'abord)`,
-        other: `Regarder maintenant (coûte # appels, reste ${left} : les premiers jours d'abord)`,
+        one: `Regarder maintenant (coûte # appel, il en reste ${left} cette minute : les premiers jours seront lus d'abord)`,
+        other: `Regarder maintenant (coûte # appels, il en reste ${left} cette minute : les premiers jours seront lus d'abord)`,
       });
 }
 

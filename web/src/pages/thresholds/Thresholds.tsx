@@ -134,7 +134,7 @@ function State({ threshold, next }: { threshold: Threshold; next: string }) {
   if (limit === 0) {
     return (
       <Notice level="warning">
-        <p>{t`RdvPermis fixe ce seuil à 0 : vérifiez auprès de lui vos formateurs déclarés.`}</p>
+        <p>{t`RdvPermis fixe ce seuil à 0 : vérifiez les formateurs déclarés chez RdvPermis.`}</p>
       </Notice>
     );
   }

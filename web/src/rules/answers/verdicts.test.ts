@@ -32,7 +32,7 @@ describe("verdicts in words", () => {
     [
       { fte: "3", rdvpermisLimit: "0", month: "2026-12", taken: "0", limit: "0" },
       "choose_another_month",
-      "RdvPermis fixe ce seuil à 0 : vérifiez auprès de lui vos formateurs déclarés.",
+      "RdvPermis fixe ce seuil à 0 : vérifiez les formateurs déclarés chez RdvPermis.",
     ],
   ])("a threshold of nobody is never one that was reached (%o)", (facts, remedy, sentence) => {
     expect(verdictText(verdict("R-THRESHOLD", facts as Record<string, string>, undefined, remedy))).toBe(sentence);

@@ -55,7 +55,7 @@ export function verdictText(verdict: Verdict): string {
           : t`Seuil nul : aucun formateur n'est compté, déclarez vos heures.`;
       }
       if (facts.rdvpermisLimit === "0") {
-        return t`RdvPermis fixe ce seuil à 0 : vérifiez auprès de lui vos formateurs déclarés.`;
+        return t`RdvPermis fixe ce seuil à 0 : vérifiez les formateurs déclarés chez RdvPermis.`;
       }
       const figures =
         month && taken && limit

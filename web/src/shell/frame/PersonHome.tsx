@@ -38,7 +38,7 @@ export function PersonHome({ session }: { session: Session }) {
             </li>
           ) : null}
           <li>
-            <Link to="/compte">{t`Voir où vous êtes connecté, et y mettre fin`}</Link>
+            <Link to="/compte">{t`Voir vos sessions ouvertes, et y mettre fin`}</Link>
           </li>
         </ul>
       </section>

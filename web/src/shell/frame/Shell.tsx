@@ -18,8 +18,8 @@ import {
   IconUsers,
 } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link, lazyRouteComponent, Outlet, useRouterState } from "@tanstack/react-router";
-import { type ComponentType, useEffect, useState } from "react";
+import { Link, Outlet, useRouterState } from "@tanstack/react-router";
+import { type ComponentType, lazy, useEffect, useState } from "react";
 import type { SchoolSession } from "../../api/contract/types.ts";
 import { unreadQuery } from "../../api/notices.ts";
 import { Later } from "../../components/Later.tsx";
@@ -36,9 +36,11 @@ import { useKeptFocus } from "./kept-focus.ts";
 import { useSignOut } from "./leave.ts";
 import { Toasts } from "./Toasts.tsx";
 
-const Dialog = lazyRouteComponent(() => import("../../components/Dialog.tsx"), "Dialog");
-const KeysHelp = lazyRouteComponent(() => import("../keys/KeysHelp.tsx"), "KeysHelp");
-const SessionWarning = lazyRouteComponent(() => import("../session/SessionWarning.tsx"), "SessionWarning");
+const Dialog = lazy(() => import("../../components/Dialog.tsx").then((code) => ({ default: code.Dialog })));
+const KeysHelp = lazy(() => import("../keys/KeysHelp.tsx").then((code) => ({ default: code.KeysHelp })));
+const SessionWarning = lazy(() =>
+  import("../session/SessionWarning.tsx").then((code) => ({ default: code.SessionWarning })),
+);
 
 interface Place {
   to: "/" | "/creneaux" | "/panier" | "/reservations" | "/candidats" | "/equipe" | "/seuils";

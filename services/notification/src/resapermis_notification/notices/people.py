@@ -26,7 +26,7 @@ def person_invited(event: PersonInvited) -> Notice | None:
         level=INFO,
         topic="person",
         school_id=event.school_id,
-        text_fr=f"Vous êtes invité à rejoindre ResaPermis{as_fr}. Le lien ci-dessous sert une seule fois, pendant 72 heures. "
+        text_fr=f"Vous recevez cette invitation à rejoindre ResaPermis{as_fr}. Le lien ci-dessous sert une seule fois, pendant 72 heures. "
         "Il vous fait créer une clé d'accès sur votre appareil : aucun mot de passe. "
         "Si vous n'attendiez pas cette invitation, ne l'ouvrez pas.",
         text_en=f"You are invited to join ResaPermis{as_en}. The link below works once, within 72 hours. "

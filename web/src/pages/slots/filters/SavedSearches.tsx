@@ -3,8 +3,8 @@ import { plural, t } from "@lingui/core/macro";
 import { ActionIcon, Button, Checkbox, TextInput } from "@mantine/core";
 import { IconBell, IconBookmark, IconTrash } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link, lazyRouteComponent } from "@tanstack/react-router";
-import { type FormEvent, useState } from "react";
+import { Link } from "@tanstack/react-router";
+import { type FormEvent, lazy, useState } from "react";
 import { keys } from "../../../api/contract/cache.ts";
 import type { SavedQuestion, SavedSearch } from "../../../api/contract/types.ts";
 import { deleteSavedSearch, saveSearch, searchesQuery } from "../../../api/searches.ts";
@@ -17,7 +17,7 @@ import { departmentName } from "../../../rules/departments.ts";
 import { type Filters, questionOf, searchOf } from "../../../rules/search/filters.ts";
 import { instantShort } from "../../../time/format.ts";
 
-const Dialog = lazyRouteComponent(() => import("../../../components/Dialog.tsx"), "Dialog");
+const Dialog = lazy(() => import("../../../components/Dialog.tsx").then((code) => ({ default: code.Dialog })));
 
 interface NewSearch {
   label: string;
