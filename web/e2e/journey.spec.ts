@@ -47,7 +47,7 @@ test("a school registers a candidate, holds two slots, names, validates and is n
     await expect(page.getByRole("heading", { name: "2 retenus" })).toBeVisible();
     await expect(page.locator(".rp-result").first()).toBeFocused();
     await expect(page.getByRole("button", { name: /6 heures 10, .*, à vous$/ })).toBeVisible();
-    await readAgain();
+    readAgain();
     // One day is in view: a call for each of its centres.
     await expect(
       page.getByRole("button", { name: /^Regarder maintenant \(coûte \d+ appels?, (il en )?reste \d+/ }),

@@ -256,17 +256,13 @@ export async function turnTo(page: Page, path: string, heading: string, tab?: st
 }
 
 /** The slots are not read again until the answer is called: what is shown meanwhile came without a reading. */
-export async function slotsHeldBack(page: Page): Promise<() => Promise<void>> {
-  const SLOTS = "**/api/v1/slots?*";
+export async function slotsHeldBack(page: Page): Promise<() => void> {
   const read = Promise.withResolvers<void>();
-  await page.route(SLOTS, async (route) => {
+  await page.route("**/api/v1/slots?*", async (route) => {
     await read.promise;
     return route.continue();
   });
-  return async () => {
-    read.resolve();
-    await page.unroute(SLOTS);
-  };
+  return read.resolve;
 }
 
 /** Polls until a slot that was just published is shown: the school's polls of this minute may be spent. */

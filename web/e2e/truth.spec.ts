@@ -158,7 +158,7 @@ test("what is held is ours at once, keeps its request's name, and is told when a
     await page.getByRole("button", { name: "Retenir ce créneau" }).click();
     await expect(page.getByRole("heading", { name: "1 retenu" })).toBeVisible();
     await expect(page.getByRole("button", { name: /5 heures 10, .*, à vous$/ })).toBeVisible();
-    await readAgain();
+    readAgain();
   });
 
   const title = page.getByRole("heading", { level: 2, name: /^Demande de / });
