@@ -84,7 +84,7 @@ def test_what_is_done_by_hand_at_night_is_found_on_a_grant_and_without_one_it_wa
     (notice,) = until(
         lambda: school.notices("grant.none_left", withdrawn["object"]["id"]), "the notice that background work waits"
     )
-    assert "attendent" in notice["text"]["fr"]
+    assert "restent en attente" in notice["text"]["fr"]
     school.leave()
     asked = state.calls(school.id, "GET /examens-pagines")
     _ten_minutes_later(stack, school)
