@@ -66,11 +66,16 @@ async def test_a_hold_expires_unasked_within_a_second(
     """Searches follow each other in less than a second, and the first that begins after its end finds it."""
     assert Settings.model_fields["expire_every_seconds"].default < 0.9
     searches: list[tuple[datetime, bool]] = []
+    held = sa.select(sa.func.count()).select_from(sa.text("basket_line")).where(sa.text("state = 'held'"))
 
     async def noted(tx: Tx, left_out: LeftOut) -> list[Line]:
         began = (await tx.execute(sa.select(sa.func.now()))).scalar_one()
+        there = (
+            await tx.execute(held)
+        ).scalar_one()  # on a machine at work its end may come before its hold is written
         due = await due_to_expire(tx, left_out)
-        searches.append((began, bool(due)))
+        if there:
+            searches.append((began, bool(due)))
         return due
 
     monkeypatch.setattr(expiry, "due_to_expire", noted)

@@ -272,6 +272,22 @@ async def test_what_was_missed_is_sent_again(live_world: Any, inbox: Inbox) -> N
     assert inbox.asked[0].after_id == "n-1"
 
 
+@pytest.mark.req("N-03")
+async def test_a_notice_that_comes_while_what_was_missed_is_read_is_told_once(
+    live_world: Any, inbox: Inbox, make_bus: Callable[..., Any]
+) -> None:
+    bus = await make_bus("notification")
+    await live_world.dependencies.live.listen(bus)
+    inbox.notices = [_notice("n-2"), _notice("n-3")]
+    async with _open(live_world, await live_world.session(), **{"Last-Event-ID": "n-1"}) as feed:
+        assert [(await feed.next("notification"))[2] for _ in range(2)] == ["n-2", "n-3"]
+        inbox.notices = [_notice("n-4"), *inbox.notices]
+        for number in ("n-3", "n-4"):
+            posted = NoticePosted(notice_id=number, school_id="school-1", kind="booking.confirmed", topic="booking")
+            await bus.publish(NoticePosted.DESCRIPTOR.full_name, posted.SerializeToString())
+        assert (await feed.next("notification"))[2] == "n-4"
+
+
 @pytest.mark.parametrize("more", ["cursor", ""])
 async def test_what_cannot_be_sent_again_is_read_again(live_world: Any, inbox: Inbox, more: str) -> None:
     if more:

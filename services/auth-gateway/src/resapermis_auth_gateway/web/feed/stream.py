@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Container
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -91,8 +91,9 @@ class Feed:
         """A tick at once and every ten seconds, what happens in between, until the session or this process ends."""
         with self.live.stream(str(viewer.session_id), viewer.principal.school_id) as stream:
             yield self._tick()
+            told: set[str] = set()  # of what was missed, one that came meanwhile waits in the stream as well
             if last_event_id:
-                async for text in self._missed(viewer, last_event_id):
+                async for text in self._missed(viewer, last_event_id, told):
                     yield text
             while True:
                 message = await _next(stream, self.tick_seconds)
@@ -106,7 +107,7 @@ class Feed:
                     if message.signed_out:
                         yield event("signed-out", {})
                     return
-                async for text in self._texts(viewer, message):
+                async for text in self._texts(viewer, message, told):
                     yield text
 
     def _tick(self) -> bytes:
@@ -131,8 +132,8 @@ class Feed:
         )
         return answer
 
-    async def _missed(self, viewer: Viewer, last_event_id: str) -> AsyncIterator[bytes]:
-        """What came after the last event that this browser saw; everything again where that is not known."""
+    async def _missed(self, viewer: Viewer, last_event_id: str, told: set[str]) -> AsyncIterator[bytes]:
+        """What came after the last event that this browser saw, noted in `told`; everything again where that is not known."""
         try:
             question = notification_pb2.ListNoticesRequest(after_id=last_event_id, limit=REPLAYED)
             answer = await self._ask(viewer, question)
@@ -143,9 +144,10 @@ class Feed:
             yield event("resync", {})
             return
         for notice in answer.notices:
+            told.add(notice.id)
             yield _notice(notice)
 
-    async def _texts(self, viewer: Viewer, message: Message) -> AsyncIterator[bytes]:
+    async def _texts(self, viewer: Viewer, message: Message, told: Container[str]) -> AsyncIterator[bytes]:
         if isinstance(message, Change):
             yield event("change", {"topic": message.topic})
             return
@@ -159,7 +161,7 @@ class Feed:
             posted = [notice for notice in answer.notices if notice.id == message.notice_id]
         except Failure:
             posted = []
-        if posted:
+        if posted and message.notice_id not in told:
             yield _notice(posted[0])
         if message.topic:
             yield event("change", {"topic": message.topic})
