@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from math import inf
@@ -83,6 +83,10 @@ class School:
     """line → (group, slot), as this school believes."""
     booked: dict[str, str] = field(default_factory=dict)
     """line → slot."""
+    groups: dict[str, dict[str, str]] = field(default_factory=dict)
+    """group → line → slot, of all that it ever held."""
+    validated: set[str] = field(default_factory=set)
+    """Lines whose validation is written down, whatever came of it."""
 
     def __post_init__(self) -> None:
         """Sign in."""
@@ -126,6 +130,7 @@ class School:
                 lapses = line.expires_at.ToDatetime(UTC).timestamp() + to_monotonic - CLOCKS_SECONDS
                 self._note(Act.HOLD, slot, called, OpOutcome.DONE, line.id, lapses)
                 self.held[line.id] = (answer.group.id, slot)
+                self.groups.setdefault(answer.group.id, {})[line.id] = slot
 
     async def _validate(self) -> None:
         if not self.held:
@@ -134,6 +139,11 @@ class School:
         mine = {line: slot for line, (its, slot) in self.held.items() if its == group}
         for line in mine:
             del self.held[line]
+        # The whole group is validated: also what was left to lapse, or is being released meanwhile.
+        others = {
+            line: slot for line, slot in self.groups[group].items() if line not in mine and line not in self.validated
+        }
+        self.validated |= mine.keys()
         called = time.monotonic()
         answer, failure = await self._ask(
             self._basket.ValidateGroup, pb.ValidateGroupRequest(request_id=self._id(), group_id=group)
@@ -142,6 +152,8 @@ class School:
             outcome = _lost_or_refused(failure)
             for line, slot in mine.items():
                 self._note(Act.VALIDATE, slot, called, outcome, line)
+            if outcome is OpOutcome.LOST:
+                self._note_others(others, dict.fromkeys(others, pb.LINE_STATE_CONFIRMING), called)
             return
         states = {line.id: line.state for line in answer.group.lines}
         for line, slot in mine.items():
@@ -152,6 +164,19 @@ class School:
                 self._note(Act.VALIDATE, slot, called, OpOutcome.ENDED, line)
             elif states[line] == pb.LINE_STATE_CONFIRMING:
                 self._note(Act.VALIDATE, slot, called, OpOutcome.LOST, line)
+        self._note_others(others, states, called)
+
+    def _note_others(self, others: Mapping[str, str], states: Mapping[str, int], called: float) -> None:
+        """What a validation did to lines that its school had given up."""
+        outcomes = {pb.LINE_STATE_BOOKED: OpOutcome.DONE, pb.LINE_STATE_CONFIRMING: OpOutcome.LOST}
+        for line, slot in others.items():
+            outcome = outcomes.get(states.get(line, 0))
+            if outcome is None or line in self.validated:
+                continue
+            self.validated.add(line)
+            self._note(Act.VALIDATE, slot, called, outcome, line)
+            if outcome is OpOutcome.DONE:
+                self.booked[line] = slot
 
     async def _release(self) -> None:
         if not self.held:
